@@ -1,0 +1,155 @@
+import { z } from 'zod'
+import { Hex128, Lease, PeerIdText, Sha256, Subject, TaskName } from './job.ts'
+import { limits } from './limits.ts'
+import { Attachment, Backend } from './raw-data.ts'
+
+/** Command API: JSON requests and replies between volunteers, submitters and the coordinator. */
+export const commandApiVersion = 1
+
+/** DSSE envelope with exactly one signature (attestation.md 2.2). */
+export const Envelope = z.strictObject({
+  payloadType: z.string().max(200),
+  payload: z.string().max(limits.envelopeBytes),
+  signatures: z.array(z.strictObject({ keyid: z.string().max(200), sig: z.string().max(200) })).max(1),
+})
+export type Envelope = z.infer<typeof Envelope>
+
+/** Why a volunteer gives a lease back without raw data: its own trouble, never a vote. */
+export const releaseReasons = [
+  'vm-crash',
+  'vm-unavailable',
+  'image-unavailable',
+  'host-out-of-memory',
+  'host-out-of-disk',
+  'index-unavailable',
+  'file-missing',
+  'hash-mismatch',
+  'shutdown',
+  'internal',
+] as const
+export const ReleaseReason = z.enum(releaseReasons)
+export type ReleaseReason = z.infer<typeof ReleaseReason>
+
+export const jobPhases = ['queued', 'leased', 'agreed', 'reported', 'unresolved'] as const
+export const JobPhase = z.enum(jobPhases)
+export type JobPhase = z.infer<typeof JobPhase>
+
+export const JobStatus = z.strictObject({
+  job: Sha256,
+  subject: Subject,
+  phase: JobPhase,
+  /** Why it ended `unresolved`. */
+  reason: z.string().max(1_000).optional(),
+  seats: z.array(
+    z.strictObject({
+      volunteer: PeerIdText,
+      state: z.enum(['leased', 'submitted', 'lost', 'released']),
+      detail: z.string().max(500).optional(),
+    }),
+  ),
+  /** Set when an open seat has no volunteer that may take it. */
+  wantsVolunteers: z.int().min(0),
+  /** SHA-256 of the report bundle, once reported. */
+  bundle: Sha256.optional(),
+})
+export type JobStatus = z.infer<typeof JobStatus>
+
+const errorCodes = [
+  'BAD_REQUEST',
+  'UNSUPPORTED_VERSION',
+  'UNKNOWN_PEER',
+  'RATE_LIMITED',
+  'TOO_LARGE',
+  'NOT_FOUND',
+  'STALE_LEASE',
+  'CONFLICT',
+  'BUSY',
+  'INTERNAL',
+] as const
+export const CommandErrorCode = z.enum(errorCodes)
+export type CommandErrorCode = z.infer<typeof CommandErrorCode>
+export const CommandFailure = z.strictObject({
+  ok: z.literal(false),
+  code: CommandErrorCode,
+  message: z.string().max(1_000),
+  retryAfterMs: z.int().min(0).optional(),
+})
+
+/**
+ * Every method of the command API: what it takes and gives, and how long the caller waits.
+ * A reply is `{ ok: true, result }` or a `CommandFailure`.
+ */
+export const commands = {
+  /** Introduces a volunteer. Leases it holds that are not listed are lost to it (it was restarted). */
+  hello: {
+    request: z.strictObject({
+      version: z.int(),
+      slots: z.int().min(0).max(1_024),
+      backends: z.array(Backend).max(3),
+      leases: z.array(Hex128).max(1_024),
+    }),
+    reply: z.strictObject({ version: z.int(), reportKey: PeerIdText, software: z.string().max(100) }),
+    timeoutMs: 10_000,
+  },
+  /** Asks for up to `want` leases; none is a normal answer. */
+  lease: {
+    request: z.strictObject({ want: z.int().min(1).max(64) }),
+    reply: z.strictObject({ leases: z.array(Lease), retryAfterMs: z.int().min(0) }),
+    timeoutMs: 10_000,
+  },
+  /** Gives a lease back without raw data. */
+  release: {
+    request: z.strictObject({ lease: Hex128, reason: ReleaseReason, message: z.string().max(1_000) }),
+    reply: z.strictObject({}),
+    timeoutMs: 10_000,
+  },
+  /** Hands in signed raw data; the coordinator pulls the blobs it names over the same connection before it answers. */
+  'raw-data': {
+    request: z.strictObject({ lease: Hex128, envelope: Envelope }),
+    /** Attestation id (SHA-256 of the DSSE pre-authentication bytes). */
+    reply: z.strictObject({ attestation: Sha256 }),
+    timeoutMs: 120_000,
+  },
+  /** Asks for a job; `origin` as in `Job`. The coordinator pulls the file from the submitter when it is `coordinator`. */
+  submit: {
+    request: z.strictObject({
+      subject: Subject,
+      origin: z.enum(['index', 'coordinator']),
+      tasks: z.array(TaskName).min(1),
+      taskSeconds: z.int().min(1).max(3_600).optional(),
+    }),
+    reply: z.strictObject({ job: Sha256 }),
+    timeoutMs: 300_000,
+  },
+  status: {
+    request: z.strictObject({ job: Sha256 }),
+    reply: JobStatus,
+    timeoutMs: 10_000,
+  },
+  /** Finds reports by the distribution's SHA-256 or file name, newest first. */
+  report: {
+    request: z.union([z.strictObject({ sha256: Sha256 }), z.strictObject({ filename: z.string().max(255) })]),
+    reply: z.strictObject({
+      reports: z.array(z.strictObject({ job: Sha256, subject: Subject, bundle: Attachment })).max(100),
+    }),
+    timeoutMs: 10_000,
+  },
+} as const
+export type CommandName = keyof typeof commands
+export type CommandRequest<N extends CommandName> = z.infer<(typeof commands)[N]['request']>
+export type CommandReply<N extends CommandName> = z.infer<(typeof commands)[N]['reply']>
+
+/** Range of a blob, pulled by digest from any peer that has it. */
+export const BlobRequest = z.strictObject({
+  sha256: Sha256,
+  offset: z.int().min(0),
+  length: z.int().min(1).max(limits.blobChunkBytes),
+})
+
+/** Small hint on the push stream; work itself is always pulled. */
+export const Advert = z.strictObject({
+  sequence: z.int().min(0),
+  /** Jobs with open seats at this moment. */
+  open: z.int().min(0),
+})
+export type Advert = z.infer<typeof Advert>

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { digestOf } from './canonical.ts'
+
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'lower-case hex SHA-256')
+/** base58btc text of an Ed25519 peer id; it contains the public key (attestation.md 2.1). */
+export const PeerIdText = z.string().regex(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/, 'Ed25519 peer id')
+export const Rfc3339 = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'RFC 3339 time in UTC, whole seconds')
+export const Hex128 = z.string().regex(/^[0-9a-f]{32}$/, '16 bytes in hex')
+
+/** One file name, never a path: it is joined to directories on the host and in the guest. */
+export const DistributionFilename = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:whl|tar\.gz|zip)$/, 'file name of a wheel or sdist')
+
+export const DistributionKind = z.enum(['sdist', 'wheel'])
+export type DistributionKind = z.infer<typeof DistributionKind>
+
+export const Subject = z.strictObject({
+  /** Normalised name (PEP 503). */
+  project: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/, 'normalised project name'),
+  version: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^[A-Za-z0-9.!+_-]+$/, 'version'),
+  filename: DistributionFilename,
+  kind: DistributionKind,
+  sha256: Sha256,
+  size: z.int().min(0),
+})
+export type Subject = z.infer<typeof Subject>
+
+export const taskNames = ['build', 'install', 'import', 'unittest', 'quality'] as const
+export const TaskName = z.enum(taskNames)
+export type TaskName = z.infer<typeof TaskName>
+
+/** The VM's settings, chosen by the coordinator per job. */
+export const Profile = z.strictObject({
+  /** Digest of the guest image's manifest. */
+  image: Sha256,
+  /** Minor version of the guest's interpreter, `3.13`. */
+  python: z.string().regex(/^3\.\d{1,2}$/),
+  vcpus: z.int().min(1).max(16),
+  memoryMiB: z.int().min(128).max(65_536),
+  /** The private writable layer. */
+  diskMiB: z.int().min(64).max(262_144),
+  /** Ceiling on one task, in guest seconds. */
+  taskSeconds: z.int().min(1).max(3_600),
+  /** Ceiling on the whole VM, in host seconds; slow backends scale both (sandbox.md section 5). */
+  wallSeconds: z.int().min(5).max(14_400),
+  /** No route out and none within: the only network profile so far. */
+  network: z.literal('dead'),
+  hashSeed: z.int().min(0).max(4_294_967_295),
+})
+export type Profile = z.infer<typeof Profile>
+
+/** One job = one distribution file. */
+export const Job = z.strictObject({
+  schema: z.literal('pyti.job/1'),
+  subject: Subject,
+  /** Where the file's bytes come from: the index, or a blob the coordinator serves (a file not yet uploaded). */
+  origin: z.enum(['index', 'coordinator']),
+  tasks: z.array(TaskName).min(1).max(taskNames.length),
+  profile: Profile,
+  /** Uploads after this moment do not exist for this job, so that every volunteer resolves alike. */
+  indexCutoff: Rfc3339,
+  nonce: Hex128,
+})
+export type Job = z.infer<typeof Job>
+
+export function jobId(job: Job): string {
+  return digestOf(job)
+}
+
+export const Lease = z.strictObject({
+  id: Hex128,
+  job: Job,
+  /** Milliseconds from receipt in which raw data must arrive: a span, as the two clocks may differ. */
+  remainingMs: z.int().min(0),
+})
+export type Lease = z.infer<typeof Lease>

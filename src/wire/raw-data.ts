@@ -1,0 +1,251 @@
+import { z } from 'zod'
+import { DistributionFilename, Hex128, Sha256, Subject } from './job.ts'
+
+const Text = (max: number) => z.string().max(max)
+const Version = Text(100)
+
+/** Why a task ended as it did: a closed list, so that three volunteers say it in the same word. */
+export const reasons = [
+  // status `failed`
+  'exit-code',
+  'signal',
+  'timeout',
+  'out-of-memory',
+  'disk-full',
+  'process-limit',
+  'output-limit',
+  'tests-failed',
+  'collection-failed',
+  'module-failed',
+  'no-wheel-made',
+  'tampered',
+  // status `not-run`
+  'is-a-wheel',
+  'build-failed',
+  'install-failed',
+  'no-tests',
+  'no-modules',
+  'not-requested',
+  'bad-input',
+  // status `unsupported`
+  'dependencies-unavailable',
+  'needs-other-python',
+  'needs-other-platform',
+  'unknown-test-runner',
+  'unknown-build-backend',
+  'needs-network',
+] as const
+export const Reason = z.enum(reasons)
+export type Reason = z.infer<typeof Reason>
+
+export const TaskStatus = z.enum(['passed', 'failed', 'unsupported', 'not-run'])
+export const SignalName = z.string().regex(/^SIG[A-Z0-9]{2,10}$/)
+
+/** One difference a task left in the file system; `path` is templated: `{site}`, `{home}`, `{tmp}`, `{build}`. */
+export const FileChange = z.strictObject({
+  path: Text(4_096),
+  kind: z.enum(['added', 'changed', 'deleted']),
+  type: z.enum(['file', 'directory', 'symlink', 'other']),
+  sha256: Sha256.optional(),
+})
+export type FileChange = z.infer<typeof FileChange>
+const FileChanges = z.array(FileChange).max(20_000)
+
+const outcome = {
+  status: TaskStatus,
+  reason: Reason.optional(),
+  exitCode: z.int().min(0).max(255).optional(),
+  signal: SignalName.optional(),
+  /** What the task left behind outside temporary folders, sorted by path. */
+  changes: FileChanges,
+  /** How many changes were left out of `changes`. */
+  changesOmitted: z.int().min(0),
+}
+
+const File = z.strictObject({ path: Text(4_096), sha256: Sha256 })
+
+export const BuildStable = z.strictObject({
+  ...outcome,
+  wheel: z.strictObject({ filename: DistributionFilename, files: z.array(File).max(20_000) }).optional(),
+})
+export const InstallStable = z.strictObject({
+  ...outcome,
+  /** The distribution's own files under `{site}` / `{scripts}` / `{data}`, by RECORD, sorted. */
+  files: z.array(File).max(20_000),
+  filesOmitted: z.int().min(0),
+  /** Requirements `pip check` finds missing or in conflict, sorted. */
+  conflicts: z.array(Text(1_000)).max(1_000),
+})
+export const ImportStable = z.strictObject({
+  ...outcome,
+  modules: z
+    .array(
+      z.strictObject({
+        name: Text(1_000),
+        outcome: z.enum(['passed', 'error', 'signal', 'timeout', 'exit', 'killed']),
+        /** Class of the exception, `ModuleNotFoundError`. */
+        error: Text(200).optional(),
+        signal: SignalName.optional(),
+      }),
+    )
+    .max(5_000),
+  modulesOmitted: z.int().min(0),
+})
+
+export const testOutcomes = [
+  'passed',
+  'failed',
+  'error',
+  'skipped',
+  'xfailed',
+  'xpassed',
+  'needs-network',
+  'flaky',
+] as const
+export const TestOutcome = z.enum(testOutcomes)
+export type TestOutcome = z.infer<typeof TestOutcome>
+
+export const UnittestStable = z.strictObject({
+  ...outcome,
+  runner: z.enum(['pytest', 'unittest']).optional(),
+  /** Node id -> outcome. `flaky`: the guest itself saw both outcomes in repeated runs. */
+  tests: z.record(Text(2_000), TestOutcome),
+  testsOmitted: z.int().min(0),
+})
+export const QualityStable = z.strictObject({
+  ...outcome,
+  tools: z
+    .array(
+      z.strictObject({
+        tool: z.enum(['pylint', 'pycodestyle', 'pyflakes']),
+        version: Version,
+        status: z.enum(['completed', 'failed', 'timeout']),
+        /** Message code -> how often. */
+        counts: z.record(Text(100), z.int().min(1)),
+        /** Sorted `[code, file, line, column]`; the first 2,000. */
+        messages: z.array(z.tuple([Text(100), Text(4_096), z.int(), z.int()])).max(2_000),
+        messagesOmitted: z.int().min(0),
+      }),
+    )
+    .max(3),
+  linesOfCode: z.int().min(0),
+})
+
+/** Never compared between volunteers. */
+export const TaskVolatile = z.strictObject({
+  milliseconds: z.int().min(0),
+  cpuMilliseconds: z.int().min(0).optional(),
+  peakMemoryBytes: z.int().min(0).optional(),
+  /** Processes that were still alive when the task's own process ended. */
+  leftoverProcesses: z.int().min(0).optional(),
+  /** Bytes the task printed, before truncation. */
+  outputBytes: z.int().min(0).optional(),
+  /** Name of the log among the observations, `logs/build.txt`. */
+  log: Text(200).optional(),
+  /** A few lines a person wants to see first: the exception, the last words of the build. */
+  excerpt: Text(8_192).optional(),
+})
+export type TaskVolatile = z.infer<typeof TaskVolatile>
+
+const record = <T extends z.ZodType>(stable: T) => z.strictObject({ stable, volatile: TaskVolatile })
+
+export const TaskRecords = z.strictObject({
+  build: record(BuildStable).optional(),
+  install: record(InstallStable).optional(),
+  import: record(ImportStable).optional(),
+  unittest: record(UnittestStable).optional(),
+  quality: record(QualityStable).optional(),
+})
+export type TaskRecords = z.infer<typeof TaskRecords>
+
+/** What the guest agent sends at the end of a job (item `guest.json` of the raw data API). */
+export const GuestRecord = z.strictObject({
+  schema: z.literal('pyti.guest/1'),
+  /** `3.13.5` */
+  python: Version,
+  tasks: TaskRecords,
+})
+export type GuestRecord = z.infer<typeof GuestRecord>
+
+/** One locked package; the set is voted on, so an index that serves different files to different people is seen. */
+export const LockedPackage = z.strictObject({
+  name: Text(200),
+  version: Text(200),
+  filename: DistributionFilename,
+  sha256: Sha256,
+})
+export type LockedPackage = z.infer<typeof LockedPackage>
+
+export const archiveFaults = [
+  'truncated',
+  'not-an-archive',
+  'path-escape',
+  'link-escape',
+  'special-file',
+  'too-many-members',
+  'unpacks-too-large',
+  'no-metadata',
+  'bad-metadata',
+  'duplicate-member',
+] as const
+export const ArchiveFault = z.enum(archiveFaults)
+export type ArchiveFault = z.infer<typeof ArchiveFault>
+
+const Locked = z.array(LockedPackage).max(2_000)
+
+/** What the volunteer worked out on the host before the VM started, without running a byte of the distribution. */
+export const IntakeStable = z.strictObject({
+  archive: z.union([z.literal('ok'), ArchiveFault]),
+  /** The member at fault, or what the metadata lacks. */
+  archiveDetail: Text(500).optional(),
+  /** `unavailable`: the index gives no upload times, the newest versions were taken. `none`: nothing to resolve. */
+  cutoff: z.enum(['applied', 'unavailable', 'none']),
+  packages: z.strictObject({ build: Locked, run: Locked, test: Locked }),
+  /** Requirements no wheel could be found for, by group; sorted. */
+  unresolved: z
+    .array(z.strictObject({ group: z.enum(['build', 'run', 'test']), requirement: Text(1_000) }))
+    .max(1_000),
+})
+export type IntakeStable = z.infer<typeof IntakeStable>
+
+export const Backend = z.enum(['kvm', 'uml', 'tcg'])
+export type Backend = z.infer<typeof Backend>
+
+/** One file of the raw data that travels as a blob beside it (logs). */
+export const Attachment = z.strictObject({ name: Text(200), sha256: Sha256, size: z.int().min(0) })
+export type Attachment = z.infer<typeof Attachment>
+
+export const RawData = z.strictObject({
+  schema: z.literal('pyti.raw-data/1'),
+  job: Sha256,
+  nonce: Hex128,
+  subject: Subject,
+  intake: z.strictObject({
+    stable: IntakeStable,
+    volatile: z.strictObject({
+      index: Text(2_000),
+      resolveMilliseconds: z.int().min(0),
+      downloadMilliseconds: z.int().min(0),
+      notes: z.array(Text(1_000)).max(100),
+    }),
+  }),
+  guest: z.strictObject({
+    stable: z.strictObject({ image: Sha256, python: Version }),
+    volatile: z.strictObject({
+      backend: z.union([Backend, z.literal('none')]),
+      kernel: Text(200),
+      bootMilliseconds: z.int().min(0),
+      totalMilliseconds: z.int().min(0),
+    }),
+  }),
+  tasks: TaskRecords,
+  attachments: z.array(Attachment).max(100),
+})
+export type RawData = z.infer<typeof RawData>
+
+/** What is voted on, section by section: intake, guest, and each task's stable half. */
+export function stableSections(rawData: RawData): Record<string, unknown> {
+  const sections: Record<string, unknown> = { intake: rawData.intake.stable, guest: rawData.guest.stable }
+  for (const [task, entry] of Object.entries(rawData.tasks)) if (entry) sections[task] = entry.stable
+  return sections
+}
