@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { digestOf } from '../../wire/canonical.ts'
+import { Sha256 } from '../../wire/job.ts'
+
+/** The files a guest is made of; both backends start from the same set. */
+export const imageParts = ['base', 'initramfs', 'uml', 'libc', 'loader', 'shell', 'vmlinuz'] as const
+export type ImagePart = (typeof imageParts)[number]
+
+const Part = z.strictObject({ sha256: Sha256, size: z.int().min(1) })
+
+export const ImageManifest = z.strictObject({
+  schema: z.literal('pyti.image/1'),
+  /** `debian-13-python-3.13` */
+  name: z.string().max(100),
+  python: z.string().max(10),
+  parts: z.strictObject({
+    /** squashfs with Debian, Python and the tools */
+    base: Part,
+    /** busybox, kernel modules, `init` and the agent */
+    initramfs: Part,
+    /** User-mode Linux kernel with the C library and loader it needs, and the shell that starts it in the jail */
+    uml: Part,
+    libc: Part,
+    loader: Part,
+    shell: Part,
+    /** kernel for QEMU */
+    vmlinuz: Part,
+  }),
+})
+export type ImageManifest = z.infer<typeof ImageManifest>
+
+/** An image is named by the digest of its manifest. */
+export function imageId(manifest: ImageManifest): string {
+  return digestOf(manifest)
+}

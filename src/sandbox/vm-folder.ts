@@ -1,0 +1,49 @@
+import { randomInt } from 'node:crypto'
+import { chmod, chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** First of a million host user ids that no account has; each VM started by root gets one of its own. */
+const firstUid = 2_000_000
+
+export interface VmFolder {
+  path: string
+  /** Host user that will own the VM's processes; absent when this process is itself unprivileged. */
+  uid: number | undefined
+  /** Hands a file in the folder to that user. */
+  give(path: string): Promise<void>
+  remove(): Promise<void>
+}
+
+/** A private folder (0700) for one VM, named after this process so that a later one can sweep what a crash left. */
+export async function makeVmFolder(root: string): Promise<VmFolder> {
+  await mkdir(root, { recursive: true, mode: 0o711 })
+  const path = await mkdtemp(join(root, `vm-${process.pid}-`))
+  await chmod(path, 0o700)
+  const uid = process.getuid?.() === 0 ? firstUid + randomInt(1_000_000) : undefined
+  const give = async (file: string) => {
+    if (uid !== undefined) await chown(file, uid, uid)
+  }
+  await give(path)
+  return { path, uid, give, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Removes folders of VMs whose process is gone. @returns how many */
+export async function sweepVmFolders(root: string): Promise<number> {
+  let swept = 0
+  for (const name of await readdir(root).catch(() => [])) {
+    const owner = Number(/^vm-(\d+)-/.exec(name)?.[1] ?? Number.NaN)
+    if (Number.isNaN(owner) || isAlive(owner)) continue
+    await rm(join(root, name), { recursive: true, force: true })
+    swept++
+  }
+  return swept
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
