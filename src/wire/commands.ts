@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Hex128, Lease, PeerIdText, Sha256, Subject, TaskName } from './job.ts'
 import { limits } from './limits.ts'
+import { ImageManifest } from './image.ts'
 import { Attachment, Backend } from './raw-data.ts'
 
 /** Command API: JSON requests and replies between volunteers, submitters and the coordinator. */
@@ -124,6 +125,12 @@ export const commands = {
   status: {
     request: z.strictObject({ job: Sha256 }),
     reply: JobStatus,
+    timeoutMs: 10_000,
+  },
+  /** What a guest image is made of; its parts are blobs. */
+  image: {
+    request: z.strictObject({ id: Sha256 }),
+    reply: ImageManifest,
     timeoutMs: 10_000,
   },
   /** Finds reports by the distribution's SHA-256 or file name, newest first. */

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../../errors.ts'
-import { type ImageManifest, ImageManifest as ImageManifestSchema, type ImagePart, imageId, imageParts } from './manifest.ts'
+import { type ImageManifest, ImageManifest as ImageManifestSchema, type ImagePart, imageId, imageParts } from '../../wire/image.ts'
 
 /** A guest image on disk, its parts verified. */
 export interface Image {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { digestOf } from '../../wire/canonical.ts'
-import { Sha256 } from '../../wire/job.ts'
+import { digestOf } from './canonical.ts'
+import { Sha256 } from './job.ts'
 
 /** The files a guest is made of; both backends start from the same set. */
 export const imageParts = ['base', 'initramfs', 'uml', 'libc', 'loader', 'shell', 'vmlinuz'] as const

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { systemClock } from '../../clock.ts'
+import { coordinatorConfig } from '../../coordinator/config.ts'
+import { createCoordinator } from '../../coordinator/coordinator.ts'
+import { messageOf } from '../../errors.ts'
+import { loadOrCreateIdentity } from '../../identity.ts'
+import type { Logger } from '../../logger.ts'
+import { CommandError } from '../../net/command-error.ts'
+import { fileBlob } from '../../net/file-blob.ts'
+import { createNetwork } from '../../net/libp2p.ts'
+import type { Network } from '../../net/network.ts'
+import { createIndexClient } from '../../pypi/index-client.ts'
+import { findIndex } from '../../pypi/pip-config.ts'
+import { redactUrl } from '../../pypi/redact.ts'
+import { createSubjectFeed } from '../../pypi/subject-feed.ts'
+import { createUploadFeed } from '../../pypi/uploads.ts'
+import { type Image, ImageStore } from '../../sandbox/image/store.ts'
+import { openBlobStore } from '../../store/blobs.ts'
+import { openLevelStore } from '../../store/level.ts'
+import { imageParts } from '../../wire/image.ts'
+import { ensureImage } from '../image.ts'
+import { eventPrinter, indexOption, loggerFor, type NodeFlags, nodeOptions, positiveInteger } from '../options.ts'
+import { findPaths } from '../paths.ts'
+import { shutdownSignal, untilAborted } from '../shutdown.ts'
+
+interface Flags extends NodeFlags {
+  quorum: number
+  follow?: boolean
+  index?: string
+  memory: number
+  disk: number
+  taskSeconds: number
+}
+
+export function coordinatorCommand(): Command {
+  const command = new Command('coordinator')
+    .summary('hand out jobs, cross-check raw data, sign reports')
+    .description(
+      'Keeps jobs in a database in its data folder, hands leases to volunteers, and signs a report once enough of them agree. Survives being killed at any moment: start it again on the same folder.',
+    )
+    .option('--quorum <n>', 'volunteers that must agree', positiveInteger, 3)
+    .option('--follow', 'turn new files on the index into jobs')
+    .addOption(indexOption())
+    .option('--memory <MiB>', 'memory of a VM', positiveInteger, 1024)
+    .option('--disk <MiB>', "a VM's private layer", positiveInteger, 1024)
+    .option('--task-seconds <n>', 'ceiling on one task', positiveInteger, 180)
+  return nodeOptions(command, join(findPaths().data, 'coordinator'), '/ip4/0.0.0.0/tcp/4001')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pyti coordinator
+  pyti coordinator --data /srv/pyti --listen /ip4/0.0.0.0/tcp/4001 --follow
+
+Volunteers need one of the printed addresses. The data folder holds identity.key and report.key (mode 0600): keep them.`,
+    )
+    .action((flags: Flags) => runCoordinator(flags))
+}
+
+async function runCoordinator(flags: Flags): Promise<void> {
+  const log = loggerFor(flags)
+  const print = eventPrinter(flags)
+  const paths = findPaths()
+  const signal = shutdownSignal({ withStdin: flags.events === true })
+  const store = await openLevelStore(join(flags.data, 'db'))
+  try {
+    const identity = await loadOrCreateIdentity(join(flags.data, 'identity.key'))
+    const reportSigner = await loadOrCreateIdentity(join(flags.data, 'report.key'))
+    const blobs = await openBlobStore(join(flags.data, 'blobs'))
+    const image = await ensureImage(paths, { signal })
+    const tasks = 5
+    const config = coordinatorConfig({
+      quorum: flags.quorum,
+      profile: {
+        image: image.id,
+        python: image.manifest.python,
+        vcpus: 1,
+        memoryMiB: flags.memory,
+        diskMiB: flags.disk,
+        taskSeconds: flags.taskSeconds,
+        wallSeconds: flags.taskSeconds * tasks + 60,
+        network: 'dead',
+      },
+    })
+    const feed = flags.follow ? await openFeed(flags.index, log) : undefined
+    const network = await createNetwork({ identity, listen: flags.listen, bootstrap: flags.bootstrap, role: 'coordinator', log })
+    try {
+      const failed = Promise.withResolvers<never>()
+      failed.promise.catch(() => {})
+      const coordinator = createCoordinator({
+        network: withImages(network, new ImageStore(paths.images), image),
+        store, blobs, reportSigner, log, config,
+        clock: systemClock,
+        random: randomBytes,
+        ...(feed && { feed }),
+        onFailure: error => failed.reject(error),
+      })
+      coordinator.onChange(({ job, phase, subject }) => print({ event: 'job', job, phase, filename: subject.filename }))
+      await coordinator.start()
+      for (const address of network.addresses()) log.info('listening', { address })
+      log.info('reports are signed with', { reportKey: reportSigner.peerId })
+      print({ event: 'ready', peer: identity.peerId, addresses: network.addresses(), reportKey: reportSigner.peerId })
+      await Promise.race([untilAborted(signal), failed.promise])
+      log.info('stopping', { why: messageOf(signal.reason) })
+      await coordinator.stop()
+    } finally {
+      await network.stop()
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+async function openFeed(override: string | undefined, log: Logger) {
+  const { url } = await findIndex({ env: process.env, ...(override !== undefined && { override }) })
+  const index = createIndexClient({ url, clock: systemClock, log })
+  log.info('following uploads', { index: redactUrl(url) })
+  return createSubjectFeed(createUploadFeed({ index, log }), index, log)
+}
+
+/** The coordinator's own guest image, offered beside its blobs to volunteers that have it not. */
+function withImages(network: Network, images: ImageStore, image: Image): Network {
+  network.serve('image', async ({ id }) => {
+    if (id !== image.id) throw new CommandError('NOT_FOUND', `guest image ${id.slice(0, 12)} is not served here`)
+    return image.manifest
+  })
+  const parts = new Map(imageParts.map(part => [image.manifest.parts[part].sha256, image.manifest.parts[part].size]))
+  const readPart = (sha256: string) => {
+    const size = parts.get(sha256)
+    return size === undefined ? undefined : fileBlob(images.partPath(sha256), size)
+  }
+  return { ...network, serveBlobs: held => network.serveBlobs(async (sha256, peer) => (await held(sha256, peer)) ?? readPart(sha256)) }
+}

@@ -1,0 +1,75 @@
+import { Command } from 'commander'
+import { systemClock } from '../../clock.ts'
+import { silentLogger } from '../../logger.ts'
+import { createIndexClient } from '../../pypi/index-client.ts'
+import { findIndex } from '../../pypi/pip-config.ts'
+import { taskNames } from '../../wire/job.ts'
+import { connectClient } from '../client.ts'
+import { indexOption, jsonOption } from '../options.ts'
+import { exitCodes, note, print, printJson } from '../output.ts'
+import { shutdownSignal } from '../shutdown.ts'
+import { findTargets } from '../targets.ts'
+
+interface Flags {
+  coordinator: string
+  python: string
+  wait?: boolean
+  index?: string
+  json?: boolean
+}
+
+export function submitCommand(): Command {
+  return new Command('submit')
+    .summary('ask a coordinator to have a project or file tested')
+    .argument('<what>', 'PROJECT, PROJECT==VERSION, or the path of a .whl, .tar.gz or .zip')
+    .requiredOption('--coordinator <multiaddr>', 'with its /p2p/PEERID')
+    .option('--python <version>', 'interpreter the wheel must fit', '3.13')
+    .option('--wait', 'until every job has ended')
+    .addOption(indexOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pyti submit six --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW... --wait
+  pyti submit dist/mine-1.0.tar.gz --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
+
+A local file is sent to the coordinator while this command runs.
+Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or input.`,
+    )
+    .action(async (what: string, flags: Flags) => {
+      const signal = shutdownSignal()
+      const lookUp = async () => {
+        const index = await findIndex({ env: process.env, ...(flags.index !== undefined && { override: flags.index }) })
+        return createIndexClient({ url: index.url, clock: systemClock, log: silentLogger })
+      }
+      const targets = await findTargets(what, { client: lookUp, python: flags.python, kinds: ['sdist', 'wheel'], signal })
+      const client = await connectClient(flags.coordinator, signal)
+      try {
+        for (const target of targets) {
+          const job = await client.submit(target, { tasks: [...taskNames] })
+          const { filename, sha256 } = target.subject
+          if (!flags.wait) {
+            if (flags.json) printJson({ schema: 'pyti.submit/1', job, filename, sha256 })
+            else print(`${job}  ${filename}`)
+            continue
+          }
+          let status = await client.status(job)
+          let shown = ''
+          while (status.phase !== 'reported' && status.phase !== 'unresolved') {
+            const seats = status.seats.map(seat => seat.state).join(', ')
+            const line = `${filename}: ${status.phase}${seats ? ` (${seats})` : ''}`
+            if (line !== shown) note(line)
+            shown = line
+            await systemClock.sleep(1_000, signal)
+            status = await client.status(job)
+          }
+          if (flags.json) printJson({ schema: 'pyti.submit/1', job, filename, sha256, phase: status.phase, reason: status.reason })
+          else print(`${job}  ${filename}  ${status.phase}${status.reason ? `: ${status.reason}` : ''}`)
+          if (status.phase === 'unresolved') process.exitCode = exitCodes.negative
+        }
+      } finally {
+        await client.close()
+      }
+    })
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { Command } from 'commander'
+import { verifyBundle } from '../../attest/verify.ts'
+import { PytiError } from '../../errors.ts'
+import { limits } from '../../wire/limits.ts'
+import { jsonOption, positiveInteger } from '../options.ts'
+import { exitCodes, print, printJson } from '../output.ts'
+
+interface Flags {
+  distribution?: string
+  key?: string[]
+  volunteers: number
+  json?: boolean
+}
+
+const mark = { ok: 'ok     ', failed: 'FAILED ', unknown: 'unknown' } as const
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .summary('check a report offline, down to the signed raw data')
+    .description('Checks every signature, that the volunteers are distinct and agree, that nothing is missing, and that the verdict follows from the raw data. Nothing is fetched.')
+    .argument('<report>', 'a report bundle (.intoto.jsonl)')
+    .option('--distribution <file>', 'the file at hand: its own SHA-256 must be the one the report is about')
+    .option('--key <peerid...>', 'report keys you trust, as a coordinator prints them')
+    .option('--volunteers <n>', 'how many agreeing volunteers you want to see', positiveInteger, 3)
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pyti verify pyti-reports/six-1.17.0-py2.py3-none-any.whl.intoto.jsonl
+  pyti verify report.intoto.jsonl --distribution six-1.17.0-py2.py3-none-any.whl --key 12D3KooW...
+
+Exit code: 0 no check failed; 1 one did, and its name is printed; 2 the report cannot be read.`,
+    )
+    .action(async (path: string, flags: Flags) => {
+      const bytes = await readBundle(path)
+      const verification = verifyBundle(bytes, {
+        minimumVolunteers: flags.volunteers,
+        ...(flags.key && { trustedKeys: flags.key }),
+        ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
+      })
+      const { ok, checks, evaluation, reportKey, volunteers } = verification
+      if (flags.json) printJson({ schema: 'pyti.verify/1', ok, checks, verdict: evaluation?.verdict, subject: evaluation?.subject, reportKey, volunteers })
+      else {
+        for (const check of checks) print(`${mark[check.state]}  ${check.name.padEnd(20)} ${check.detail}`)
+        const failed = checks.filter(check => check.state === 'failed').map(check => check.name)
+        print(ok ? `\nverified: ${evaluation?.subject.filename} is "${evaluation?.verdict}"` : `\nNOT verified: ${failed.join(', ')}`)
+      }
+      process.exitCode = ok ? exitCodes.ok : exitCodes.negative
+    })
+}
+
+async function readBundle(path: string): Promise<Buffer> {
+  const info = await stat(path).catch(() => undefined)
+  if (!info?.isFile()) throw new PytiError('file-not-found', `there is no report ${path}`)
+  if (info.size > limits.bundleBytes) throw new PytiError('usage', `${path} is larger than a report bundle can be`)
+  return readFile(path)
+}
+
+async function measure(path: string): Promise<{ sha256: string; size: number }> {
+  const info = await stat(path).catch(() => undefined)
+  if (!info?.isFile()) throw new PytiError('file-not-found', `there is no file ${path}`)
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk)
+  return { sha256: hash.digest('hex'), size: info.size }
+}

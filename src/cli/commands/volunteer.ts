@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { systemClock } from '../../clock.ts'
+import { PytiError } from '../../errors.ts'
+import { loadOrCreateIdentity } from '../../identity.ts'
+import { parseTarget } from '../../net/addresses.ts'
+import { keepConnected } from '../../net/discovery.ts'
+import { createNetwork } from '../../net/libp2p.ts'
+import { findIndex } from '../../pypi/pip-config.ts'
+import { redactUrl } from '../../pypi/redact.ts'
+import { chooseBackend } from '../../sandbox/backends.ts'
+import { ImageStore } from '../../sandbox/image/store.ts'
+import { sweepVmFolders } from '../../sandbox/vm-folder.ts'
+import { openBlobStore } from '../../store/blobs.ts'
+import { Volunteer } from '../../volunteer/volunteer.ts'
+import type { Backend } from '../../wire/raw-data.ts'
+import { jobTools } from '../compose-volunteer.ts'
+import { findUv } from '../host-tools.ts'
+import { ensureImage } from '../image.ts'
+import { backendOption, eventPrinter, indexOption, loggerFor, type NodeFlags, nodeOptions, positiveInteger } from '../options.ts'
+import { findPaths } from '../paths.ts'
+import { shutdownSignal, untilAborted } from '../shutdown.ts'
+
+interface Flags extends NodeFlags {
+  coordinator: string
+  slots: number
+  cpus?: number[]
+  backend?: Backend
+  index?: string
+}
+
+export function volunteerCommand(): Command {
+  const command = new Command('volunteer')
+    .summary('donate spare compute to a coordinator')
+    .description(
+      'Takes leases from a coordinator, runs each distribution in a fresh VM without a network, signs what it saw and hands it in. Nothing of a distribution ever runs outside a VM. Ctrl-C gives leases back and leaves nothing behind.',
+    )
+    .requiredOption('--coordinator <multiaddr>', 'the coordinator, with its /p2p/PEERID: no other peer is ever obeyed')
+    .option('--slots <n>', 'VMs at the same time', positiveInteger, 1)
+    .option('--cpus <list>', 'host CPUs the VMs are pinned to, e.g. 0,2', parseCpus)
+    .addOption(backendOption())
+    .addOption(indexOption())
+  return nodeOptions(command, join(findPaths().data, 'volunteer'), '/ip4/0.0.0.0/tcp/0')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pyti volunteer --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
+  pyti volunteer --coordinator /dns4/pyti.example/tcp/4001/p2p/12D3KooW... --slots 2 --cpus 2,3`,
+    )
+    .action((flags: Flags) => runVolunteer(flags))
+}
+
+function parseCpus(text: string): number[] {
+  const cpus = text.split(',').map(Number)
+  if (cpus.some(cpu => !Number.isInteger(cpu) || cpu < 0 || cpu >= availableParallelism()))
+    throw new InvalidArgumentError(`CPU numbers from 0 to ${availableParallelism() - 1}, separated by commas`)
+  return cpus
+}
+
+async function runVolunteer(flags: Flags): Promise<void> {
+  const log = loggerFor(flags)
+  const print = eventPrinter(flags)
+  const paths = findPaths()
+  const signal = shutdownSignal({ withStdin: flags.events === true })
+  const target = parseTarget(flags.coordinator)
+  const identity = await loadOrCreateIdentity(join(flags.data, 'identity.key'))
+  const index = await findIndex({ env: process.env, ...(flags.index !== undefined && { override: flags.index }) })
+  const swept = await sweepVmFolders(paths.run)
+  if (swept > 0) log.info('removed folders of VMs that a crash left behind', { folders: swept })
+  const uv = await findUv(paths, log, signal)
+  const image = await ensureImage(paths, { signal })
+  const driver = await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes, signal }, flags.backend)
+  log.info('ready to work', { backend: driver.backend, image: image.id.slice(0, 12), index: redactUrl(index.url), slots: flags.slots })
+
+  const network = await createNetwork({ identity, listen: flags.listen, bootstrap: flags.bootstrap, role: 'volunteer', log })
+  try {
+    const volunteer = new Volunteer(
+      {
+        network,
+        coordinator: target.peer,
+        signer: identity,
+        clock: systemClock,
+        random: randomBytes,
+        log,
+        onEvent: print,
+        tools: jobTools({
+          paths, index, uv, driver, network, log,
+          images: new ImageStore(paths.images),
+          received: await openBlobStore(join(flags.data, 'received')),
+          coordinator: target.peer,
+          cpus: flags.cpus ?? Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
+          onVm: event => print({ event: 'vm', ...event }),
+        }),
+      },
+      { slots: flags.slots, backends: [driver.backend] },
+    )
+    volunteer.start()
+    print({ event: 'ready', peer: identity.peerId, addresses: network.addresses() })
+    const link = keepConnected(network, target, {
+      clock: systemClock,
+      random: Math.random,
+      signal,
+      onState: state => {
+        if (state.state === 'connected') log.info('connected to the coordinator', { peer: target.peer })
+        else if (state.state === 'lost') log.warn('lost the coordinator')
+        else {
+          log.warn('coordinator not reached', { reason: state.reason, retryInMs: state.waitMs })
+          print({ event: 'retrying', reason: state.reason })
+        }
+      },
+    })
+    await untilAborted(signal)
+    log.info('stopping: leases are given back, VMs end', { why: signal.reason instanceof PytiError ? signal.reason.message : '' })
+    await volunteer.stop()
+    await link
+  } finally {
+    await network.stop()
+  }
+}

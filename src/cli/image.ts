@@ -1,0 +1,23 @@
+import { join } from 'node:path'
+import { buildImage } from '../sandbox/image/build.ts'
+import { readGuestSources, readRecipe } from '../sandbox/image/recipe.ts'
+import { type Image, ImageStore } from '../sandbox/image/store.ts'
+import { note } from './output.ts'
+import { type Paths, repositoryDir } from './paths.ts'
+
+/** The guest image of this version of the software, built when it is not there yet. */
+export async function ensureImage(paths: Paths, options: { signal?: AbortSignal; quiet?: boolean } = {}): Promise<Image> {
+  const guestDir = join(repositoryDir, 'guest')
+  const store = new ImageStore(paths.images)
+  const id = await buildImage({
+    recipe: await readRecipe(join(guestDir, 'recipe.json')),
+    sources: await readGuestSources(guestDir),
+    store,
+    dir: paths.images,
+    onProgress: step => {
+      if (!options.quiet) note(`guest image: ${step}`)
+    },
+    ...(options.signal && { signal: options.signal }),
+  })
+  return store.open(id)
+}

@@ -1,0 +1,48 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type Logger, lineLogger, type LogLevel } from '../logger.ts'
+import { Backend } from '../wire/raw-data.ts'
+
+export function positiveInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0')
+  return value
+}
+
+export const backendOption = () =>
+  new Option('--backend <name>', 'VM backend instead of the first that boots here').choices(Backend.options)
+
+export const indexOption = () =>
+  new Option('--index <url>', 'base URL of a Simple API index instead of the one pip is configured with')
+
+export const jsonOption = () => new Option('--json', 'machine-readable output')
+
+/** Options of the long-running nodes. */
+export function nodeOptions(command: Command, defaultDataDir: string, defaultListen: string): Command {
+  return command
+    .option('--data <dir>', 'folder with key files and database', defaultDataDir)
+    .option('--listen <multiaddr...>', 'addresses to listen on', [defaultListen])
+    .option('--bootstrap <multiaddr...>', 'other nodes to meet the network at, with their /p2p/ part', [])
+    .addOption(new Option('--log-level <level>', 'least important level to log').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(new Option('--log-json', 'log JSON lines'))
+    .addOption(new Option('--events', 'print events as JSON lines, end when standard input does').hideHelp())
+}
+
+export interface NodeFlags {
+  data: string
+  listen: string[]
+  bootstrap: string[]
+  logLevel: LogLevel
+  logJson?: boolean
+  events?: boolean
+}
+
+export function loggerFor(flags: Pick<NodeFlags, 'logLevel' | 'logJson'>): Logger {
+  return lineLogger(line => process.stderr.write(`${line}\n`), { level: flags.logLevel, json: flags.logJson === true, now: Date.now })
+}
+
+/** Prints an event for the parent process, when there is one. */
+export function eventPrinter(flags: Pick<NodeFlags, 'events'>): (event: Record<string, unknown>) => void {
+  return event => {
+    if (flags.events) process.stdout.write(`${JSON.stringify(event)}\n`)
+  }
+}

@@ -1,0 +1,160 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeBundle } from '../attest/bundle.ts'
+import { type Verification, verifyBundle } from '../attest/verify.ts'
+import { messageOf, PytiError } from '../errors.ts'
+import { renderReport } from '../report/text.ts'
+import { type Summary, summarise, summariseUnresolved } from '../report/summary.ts'
+import type { JobStatus } from '../wire/commands.ts'
+import type { TaskName } from '../wire/job.ts'
+import { RawData } from '../wire/raw-data.ts'
+import type { Backend } from '../wire/raw-data.ts'
+import { type Client, connectClient } from './client.ts'
+import { type LocalNetwork, startLocalNetwork } from './local-network.ts'
+import type { Paths } from './paths.ts'
+import type { Progress } from './progress.ts'
+import type { Target } from './targets.ts'
+
+/** One distribution after its whole way through the network. */
+export interface DistributionResult {
+  target: Target
+  summary: Summary
+  /** Absent when no report was accepted. */
+  accepted?: { path: string; verification: Verification; text: string }
+}
+
+export interface RunOptions {
+  paths: Paths
+  targets: Target[]
+  volunteers: number
+  backend: Backend
+  tasks: TaskName[]
+  taskSeconds?: number
+  index?: string
+  /** Folder for report bundles and logs. */
+  outDir: string
+  color: boolean
+  progress: Progress
+  onResult: (result: DistributionResult) => void
+  signal: AbortSignal
+}
+
+/** Ballots after which a job without agreement ends; a local network grows up to it when volunteers differ. */
+const maxVolunteers = 7
+const pollMs = 250
+
+/**
+ * The whole way on one machine: a coordinator and volunteers as processes of their own, one job per distribution, reports
+ * fetched, verified and written to `outDir`. Everything is stopped and removed at the end, also on abort.
+ */
+export async function runDistributions(options: RunOptions): Promise<void> {
+  const { progress, signal } = options
+  progress.line(`starting 1 coordinator and ${options.volunteers} volunteers on this machine (${options.backend} VMs)`)
+  const network = await startLocalNetwork({
+    paths: options.paths,
+    volunteers: options.volunteers,
+    backend: options.backend,
+    ...(options.index !== undefined && { index: options.index }),
+    onEvent: (node, event) => progress.event(node, event),
+  })
+  try {
+    const client = await connectClient(network.coordinator.address, signal)
+    try {
+      const started = performance.now()
+      const jobs: { id: string; target: Target }[] = []
+      for (const target of options.targets)
+        jobs.push({ target, id: await client.submit(target, { tasks: options.tasks, ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }) }) })
+      await watch(jobs, client, network, options, started)
+    } finally {
+      await client.close()
+    }
+  } finally {
+    progress.end()
+    await network.stop()
+  }
+}
+
+async function watch(
+  jobs: { id: string; target: Target }[],
+  client: Client,
+  network: LocalNetwork,
+  options: RunOptions,
+  started: number,
+): Promise<void> {
+  const open = new Map(jobs.map(job => [job.id, job.target]))
+  while (open.size > 0) {
+    options.signal.throwIfAborted()
+    const dead = network.nodes().find(node => node.process.exitCode !== null)
+    if (dead) throw new PytiError('node-failed', `${dead.name} ended unexpectedly:\n${dead.log()}`)
+    for (const [id, target] of open) {
+      const status = await client.status(id)
+      if (status.phase === 'reported' || status.phase === 'unresolved') {
+        open.delete(id)
+        options.onResult(await conclude(status, target, client, network, options, (performance.now() - started) / 1000))
+      } else if (status.wantsVolunteers > 0 && network.volunteers().length < maxVolunteers) {
+        options.progress.line(`${target.subject.filename}: volunteers differ, one more is called`)
+        await network.addVolunteer()
+      }
+    }
+    await new Promise(resolve => setTimeout(resolve, pollMs))
+  }
+}
+
+async function conclude(
+  status: JobStatus,
+  target: Target,
+  client: Client,
+  network: LocalNetwork,
+  options: RunOptions,
+  totalSeconds: number,
+): Promise<DistributionResult> {
+  const { subject } = target
+  if (status.phase === 'unresolved') {
+    const submitted = status.seats.filter(seat => seat.state === 'submitted').length
+    return { target, summary: summariseUnresolved(subject, { reason: status.reason ?? 'unknown', volunteers: submitted, totalSeconds }) }
+  }
+  const found = (await client.findReports({ sha256: subject.sha256 })).find(report => report.job === status.job)
+  if (!found) throw new PytiError('report-missing', `the coordinator has no report for ${subject.filename}`)
+  const bytes = await client.fetch(found.bundle)
+  const path = join(options.outDir, `${subject.filename}.intoto.jsonl`)
+  await mkdir(options.outDir, { recursive: true })
+  await writeFile(path, bytes)
+  const verification = verifyBundle(bytes, {
+    distribution: { sha256: subject.sha256, size: subject.size },
+    trustedKeys: [network.coordinator.reportKey],
+    minimumVolunteers: Math.min(3, options.volunteers),
+  })
+  const { evaluation } = verification
+  if (!evaluation) throw new PytiError('report-invalid', `the report of ${subject.filename} cannot be read`)
+  const rawData = [...decodeBundle(bytes).blobs.values()].map(blob => RawData.parse(JSON.parse(new TextDecoder().decode(blob))))
+  const agreement = { volunteers: verification.volunteers.length, agreeing: verification.volunteers.filter(one => one.agreeing).length }
+  const summary = summarise(evaluation, rawData, { ...agreement, totalSeconds: Math.round(totalSeconds * 10) / 10, report: path })
+  await saveLogs(rawData[0], client, join(options.outDir, `${subject.filename}.logs`), options)
+  const text = renderReport(evaluation, {
+    ...agreement,
+    backend: summary.backend,
+    seconds: summary.seconds.total,
+    excerpts: excerptsOf(rawData[0]),
+    report: path,
+    colour: options.color,
+  })
+  return { target, summary, accepted: { path, verification, text } }
+}
+
+/** The logs of one volunteer, for reading; the other volunteers' are the same runs elsewhere. */
+async function saveLogs(rawData: RawData | undefined, client: Client, dir: string, { progress }: RunOptions): Promise<void> {
+  for (const { name, sha256, size } of rawData?.attachments ?? []) {
+    try {
+      await mkdir(dir, { recursive: true })
+      await writeFile(join(dir, name.replace('logs/', '')), await client.fetch({ sha256, size }))
+    } catch (error) {
+      progress.line(`log ${name} could not be fetched: ${messageOf(error)}`)
+    }
+  }
+}
+
+function excerptsOf(rawData: RawData | undefined): Partial<Record<TaskName, string>> {
+  const excerpts: Partial<Record<TaskName, string>> = {}
+  for (const [task, record] of Object.entries(rawData?.tasks ?? {})) if (record?.volatile.excerpt) excerpts[task as TaskName] = record.volatile.excerpt
+  return excerpts
+}

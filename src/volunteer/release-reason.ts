@@ -1,0 +1,31 @@
+import { PytiError } from '../errors.ts'
+import type { ReleaseReason } from '../wire/commands.ts'
+
+/** Error codes of the rooms below -> what the coordinator is told. Anything else is `internal`. */
+const reasonOf: Record<string, ReleaseReason> = {
+  'guest-silent': 'vm-crash',
+  'guest-ended': 'vm-crash',
+  'guest-timeout': 'vm-crash',
+  'bad-frame': 'vm-crash',
+  'output-too-large': 'vm-crash',
+  'vm-unavailable': 'vm-unavailable',
+  'image-missing': 'image-unavailable',
+  'image-corrupt': 'image-unavailable',
+  'blob-missing': 'file-missing',
+  'blob-corrupt': 'hash-mismatch',
+  'file-missing': 'file-missing',
+  'project-not-found': 'file-missing',
+  'version-not-found': 'file-missing',
+  'hash-mismatch': 'hash-mismatch',
+  'too-large': 'file-missing',
+  'index-unreachable': 'index-unavailable',
+  'bad-index-page': 'index-unavailable',
+  'disk-full': 'host-out-of-disk',
+  'host-out-of-disk': 'host-out-of-disk',
+  'host-out-of-memory': 'host-out-of-memory',
+  shutdown: 'shutdown',
+}
+
+export function releaseReasonOf(error: unknown): ReleaseReason {
+  return (error instanceof PytiError && reasonOf[error.code]) || 'internal'
+}

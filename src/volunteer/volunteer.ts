@@ -1,0 +1,228 @@
+import { type Signer, sign, statementType } from '../attest/dsse.ts'
+import { rawDataStatement } from '../attest/raw-statement.ts'
+import { type Clock, rfc3339 } from '../clock.ts'
+import { isCode, messageOf, PytiError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { CommandError } from '../net/command-error.ts'
+import type { BlobReader, Network, PeerId } from '../net/network.ts'
+import { canonicalBytes } from '../wire/canonical.ts'
+import { commandApiVersion, type Envelope } from '../wire/commands.ts'
+import type { Lease } from '../wire/job.ts'
+import type { Backend } from '../wire/raw-data.ts'
+import { releaseReasonOf } from './release-reason.ts'
+import { type JobTools, runJob, type Stage } from './run-job.ts'
+
+export interface VolunteerDeps {
+  network: Network
+  /** The coordinator's pinned peer id. */
+  coordinator: PeerId
+  signer: Signer
+  tools: JobTools
+  clock: Clock
+  random: (bytes: number) => Uint8Array
+  log: Logger
+  onEvent?: (event: VolunteerEvent) => void
+}
+
+export type VolunteerEvent =
+  | { event: 'connected'; coordinator: PeerId; reportKey: string }
+  | { event: 'disconnected' }
+  | { event: 'leased'; lease: string; job: string; filename: string }
+  | { event: 'stage'; lease: string; filename: string; stage: Stage | 'submitting'; detail?: string }
+  | { event: 'submitted'; lease: string; filename: string; attestation: string; seconds: number }
+  | { event: 'released'; lease: string; filename: string; reason: string; message: string }
+
+/** How long to wait before asking a coordinator again that could not be asked. */
+const retryMs = 5_000
+/** A hand-in that keeps failing for another reason than the network is given up after so many tries. */
+const maxSubmitTries = 20
+
+/**
+ * A volunteer: keeps its slots busy with leases of one coordinator, and tracks each from start to cleaned. It never
+ * listens to anybody else, and what it does ends with the lease's own deadline.
+ */
+export class Volunteer {
+  readonly #deps: VolunteerDeps
+  readonly #slots: number
+  readonly #backends: Backend[]
+  readonly #stopping = new AbortController()
+  readonly #active = new Map<string, Promise<void>>()
+  readonly #blobs = new Map<string, Uint8Array>()
+  #wake = Promise.withResolvers<void>()
+  #greeted = false
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(deps: VolunteerDeps, options: { slots: number; backends: Backend[] }) {
+    this.#deps = deps
+    this.#slots = options.slots
+    this.#backends = options.backends
+  }
+
+  start(): void {
+    const { network, coordinator, log } = this.#deps
+    network.serveBlobs(async (sha256, peer) => (peer === coordinator ? readerOf(this.#blobs.get(sha256)) : undefined))
+    const stopListening = network.onPeer((peer, state) => {
+      if (peer !== coordinator) return
+      this.#greeted = false
+      if (state === 'disconnected') this.#emit({ event: 'disconnected' })
+      this.#wakeUp()
+    })
+    this.#stopping.signal.addEventListener('abort', stopListening, { once: true })
+    this.#loop = this.#run().catch(error => log.error('volunteer loop ended', { error: messageOf(error) }))
+  }
+
+  /** Gives every lease back and ends its VM. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new PytiError('shutdown', 'the volunteer is shutting down'))
+    this.#wakeUp()
+    await Promise.all([this.#loop, ...this.#active.values()])
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      const wake = this.#wake.promise
+      let waitMs = retryMs
+      try {
+        if (!this.#greeted) await this.#greet()
+        waitMs = await this.#takeLeases()
+      } catch (error) {
+        if (signal.aborted) return
+        this.#greeted &&= !isCode(error, 'UNKNOWN_PEER')
+        this.#deps.log.debug('coordinator cannot be asked', { error: messageOf(error) })
+        if (error instanceof CommandError && error.retryAfterMs !== undefined) waitMs = error.retryAfterMs
+        if (isCode(error, 'UNSUPPORTED_VERSION')) this.#deps.log.error('this volunteer is too old or too new for its coordinator', { error: messageOf(error) })
+      }
+      await this.#sleepOrWake(waitMs, wake)
+    }
+  }
+
+  async #greet(): Promise<void> {
+    const { network, coordinator } = this.#deps
+    const reply = await network.request(
+      coordinator,
+      'hello',
+      { version: commandApiVersion, slots: this.#slots, backends: this.#backends, leases: [...this.#active.keys()] },
+      { signal: this.#stopping.signal },
+    )
+    this.#greeted = true
+    this.#emit({ event: 'connected', coordinator, reportKey: reply.reportKey })
+    void this.#followAdverts()
+  }
+
+  /** Adverts are hints that shorten the wait; losing one loses nothing. */
+  async #followAdverts(): Promise<void> {
+    const { network, coordinator, log } = this.#deps
+    try {
+      for await (const advert of network.adverts(coordinator, { signal: this.#stopping.signal }))
+        if (advert.open > 0) this.#wakeUp()
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) log.debug('advert stream ended', { error: messageOf(error) })
+    }
+  }
+
+  /** @returns how long to wait before asking again */
+  async #takeLeases(): Promise<number> {
+    const { network, coordinator } = this.#deps
+    const want = this.#slots - this.#active.size
+    if (want <= 0) return 60_000
+    const { leases, retryAfterMs } = await network.request(coordinator, 'lease', { want }, { signal: this.#stopping.signal })
+    for (const lease of leases) this.#begin(lease)
+    return leases.length > 0 ? 0 : retryAfterMs
+  }
+
+  #begin(lease: Lease): void {
+    const work = this.#work(lease).finally(() => {
+      this.#active.delete(lease.id)
+      this.#wakeUp()
+    })
+    this.#active.set(lease.id, work)
+  }
+
+  async #work(lease: Lease): Promise<void> {
+    const { clock, log, tools, network, coordinator } = this.#deps
+    const { filename } = lease.job.subject
+    const deadline = new AbortController()
+    const signal = AbortSignal.any([this.#stopping.signal, deadline.signal])
+    const ended = new AbortController()
+    clock
+      .sleep(lease.remainingMs, ended.signal)
+      .then(() => deadline.abort(new PytiError('lease-expired', 'the lease ran out before the work was done')))
+      .catch(() => {}) // the work ended first
+    const started = clock.now()
+    const onStage = (stage: Stage | 'submitting', detail?: string) =>
+      this.#emit({ event: 'stage', lease: lease.id, filename, stage, ...(detail !== undefined && { detail }) })
+    const held: string[] = []
+    try {
+      const result = await runJob(lease.job, tools, { signal, onStage })
+      onStage('submitting')
+      const statement = rawDataStatement({
+        volunteer: network.self,
+        rawData: result.rawData,
+        round: 1,
+        startedOn: rfc3339(started),
+        finishedOn: rfc3339(clock.now()),
+        salt: Buffer.from(this.#deps.random(16)).toString('hex'),
+      })
+      const envelope = await sign(statementType, canonicalBytes(statement), this.#deps.signer)
+      for (const [sha256, bytes] of result.blobs) {
+        this.#blobs.set(sha256, bytes)
+        held.push(sha256)
+      }
+      const { attestation } = await this.#submit(lease.id, envelope, signal)
+      const seconds = Math.round((clock.now() - started) / 1000)
+      this.#emit({ event: 'submitted', lease: lease.id, filename, attestation, seconds })
+      log.info('raw data accepted', { filename, attestation, seconds })
+    } catch (error) {
+      const reason = releaseReasonOf(error)
+      const message = messageOf(error).slice(0, 1_000)
+      this.#emit({ event: 'released', lease: lease.id, filename, reason, message })
+      log.warn('lease given back', { filename, reason, message })
+      // Best effort: a lease that is not given back runs into its deadline.
+      await network
+        .request(coordinator, 'release', { lease: lease.id, reason, message })
+        .catch(cause => log.debug('release did not reach the coordinator', { error: messageOf(cause) }))
+    } finally {
+      ended.abort()
+      for (const sha256 of held) this.#blobs.delete(sha256)
+    }
+  }
+
+  async #submit(lease: string, envelope: Envelope, signal: AbortSignal): Promise<{ attestation: string }> {
+    const { network, coordinator, clock, log } = this.#deps
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await network.request(coordinator, 'raw-data', { lease, envelope }, { signal })
+      } catch (error) {
+        signal.throwIfAborted()
+        const final = error instanceof CommandError && !['BUSY', 'RATE_LIMITED', 'INTERNAL', 'UNKNOWN_PEER'].includes(error.code)
+        if (final || attempt === maxSubmitTries) throw error
+        log.debug('raw data not handed in yet', { attempt, error: messageOf(error) })
+        await clock.sleep((error instanceof CommandError && error.retryAfterMs) || retryMs, signal)
+      }
+    }
+  }
+
+  async #sleepOrWake(ms: number, wake: Promise<void>): Promise<void> {
+    if (ms === 0) return
+    const awake = new AbortController()
+    const stop = AbortSignal.any([awake.signal, this.#stopping.signal])
+    void wake.then(() => awake.abort())
+    await this.#deps.clock.sleep(ms, stop).catch(() => {})
+  }
+
+  #wakeUp(): void {
+    const { resolve } = this.#wake
+    this.#wake = Promise.withResolvers()
+    resolve()
+  }
+
+  #emit(event: VolunteerEvent): void {
+    this.#deps.onEvent?.(event)
+  }
+}
+
+function readerOf(bytes: Uint8Array | undefined): BlobReader | undefined {
+  if (!bytes) return undefined
+  return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) }
+}
