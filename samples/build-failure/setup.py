@@ -1,0 +1,3 @@
+"""Cannot be built."""
+
+raise RuntimeError("this release needs a compiler that nobody has")

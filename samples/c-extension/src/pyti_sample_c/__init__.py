@@ -1,0 +1,5 @@
+"""Adds in C."""
+
+from ._sum import add
+
+__all__ = ["add"]

@@ -1,0 +1,6 @@
+"""Says hello."""
+
+
+def hello(name):
+    """Greet someone."""
+    return f"Hello, {name}"

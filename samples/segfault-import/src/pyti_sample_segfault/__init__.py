@@ -1,0 +1,1 @@
+"""This module imports; `.crash` does not."""

@@ -1,0 +1,3 @@
+"""A neighbour of the crash."""
+
+ANSWER = 42

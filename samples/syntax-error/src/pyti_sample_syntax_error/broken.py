@@ -1,0 +1,7 @@
+"""Left behind by a merge."""
+
+<<<<<<< ours
+ANSWER = 42
+=======
+ANSWER = 54
+>>>>>>> theirs

@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { DistributionKind, TaskName } from '../wire/job.ts'
+import { Reason, SignalName } from '../wire/raw-data.ts'
+
+/** What a task must come to. A reason or signal that is not given may be any. */
+export const TaskTruth = z.strictObject({
+  status: z.enum(['passed', 'failed', 'unsupported', 'flaky', 'not-run']),
+  reason: Reason.optional(),
+  /** Named by the task itself or by one of its modules. */
+  signal: SignalName.optional(),
+})
+export type TaskTruth = z.infer<typeof TaskTruth>
+
+/** What the report on a sample must say, in the report's own words. What is not given may be anything. */
+export const Truth = z.strictObject({
+  verdict: z.enum(['clean', 'observed', 'suspicious', 'confirmed']).optional(),
+  tasks: z.partialRecord(TaskName, TaskTruth),
+  /** Tests by outcome; node ids for those that are named. */
+  tests: z
+    .strictObject({
+      passed: z.int(),
+      failed: z.int(),
+      errors: z.int(),
+      skipped: z.int(),
+      flaky: z.array(z.string()),
+      needsNetwork: z.array(z.string()),
+    })
+    .optional(),
+})
+export type Truth = z.infer<typeof Truth>
+
+/** `sample.json`: which distributions to make of a sample, and the truth about each. */
+export const Sample = z.strictObject({
+  kind: z.array(DistributionKind).min(1),
+  truth: z.partialRecord(DistributionKind, Truth),
+})
+export type Sample = z.infer<typeof Sample>
+
+/** The part of a sample's `pyproject.toml` that its metadata is made of. */
+export const SampleProject = z.object({
+  'build-system': z.object({ 'backend-path': z.array(z.string()).optional() }),
+  project: z.object({
+    name: z.string().regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'normalised project name'),
+    version: z.string().regex(/^\d+(?:\.\d+)*$/, 'plain release version'),
+    description: z.string(),
+    'requires-python': z.string(),
+    dependencies: z.array(z.string()),
+  }),
+})
+export type SampleProject = z.infer<typeof SampleProject>
