@@ -88,7 +88,8 @@ export class Volunteer {
         waitMs = await this.#takeLeases()
       } catch (error) {
         if (signal.aborted) return
-        this.#greeted &&= !isCode(error, 'UNKNOWN_PEER')
+        // Saying hello again drops a lease whose grant got lost on the way.
+        this.#greeted = false
         this.#deps.log.debug('coordinator cannot be asked', { error: messageOf(error) })
         if (error instanceof CommandError && error.retryAfterMs !== undefined) waitMs = error.retryAfterMs
         if (isCode(error, 'UNSUPPORTED_VERSION')) this.#deps.log.error('this volunteer is too old or too new for its coordinator', { error: messageOf(error) })

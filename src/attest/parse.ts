@@ -1,0 +1,33 @@
+import type { z } from 'zod'
+import { PytiError } from '../errors.ts'
+import { canonicalJson, parseCanonical } from '../wire/canonical.ts'
+
+/**
+ * Reads RFC 8785 JSON of exactly the given shape. What the schema gives back must have the same bytes again, so that
+ * nothing signed is silently passed over.
+ * @throws PytiError `code`
+ */
+export function parseExactly<Schema extends z.ZodType>(
+  schema: Schema,
+  bytes: Uint8Array,
+  code: string,
+  what: string,
+): z.infer<Schema> {
+  let value: unknown
+  try {
+    value = parseCanonical(bytes)
+  } catch (cause) {
+    throw new PytiError(code, `${what} is not JSON in RFC 8785 form`, { cause })
+  }
+  const parsed = schema.safeParse(value)
+  if (!parsed.success)
+    throw new PytiError(code, `${what} does not have the expected form${where(parsed.error)}`)
+  if (canonicalJson(parsed.data) !== canonicalJson(value))
+    throw new PytiError(code, `${what} holds a field that is passed over when it is read`)
+  return parsed.data
+}
+
+function where(error: z.ZodError): string {
+  const [issue] = error.issues
+  return issue === undefined ? '' : `, at ${issue.path.join('.') || 'its root'}: ${issue.message}`
+}

@@ -1,0 +1,156 @@
+import { ballotOf } from '../consensus/ballot.ts'
+import { decide, defaultRules } from '../consensus/decide.ts'
+import { evaluate, verificationResultOf } from '../report/evaluate.ts'
+import { canonicalJson } from '../wire/canonical.ts'
+import type { RawData } from '../wire/raw-data.ts'
+import type { Bundle } from './bundle.ts'
+import { type CheckList, demand, Unknown } from './checks.ts'
+import { policyOf } from './policy.ts'
+import type { ReportStatement } from './report-statement.ts'
+import { demandSameJob, rawDataDigest, rawDataOf, type Testimony } from './testimony.ts'
+import type { VerifyOptions } from './verify.ts'
+
+interface Contents {
+  readonly bundle: Bundle
+  readonly report: ReportStatement
+  readonly reportKey: string
+  readonly testimonies: readonly Testimony[]
+  readonly options: VerifyOptions
+}
+
+/** A volunteer's raw data together with who vouches for it. */
+interface Evidence {
+  readonly testimony: Testimony
+  readonly rawData: RawData
+}
+
+/** Checks that what the signatures cover fits together and leads to this report. */
+export function checkContents(list: CheckList, contents: Contents): void {
+  list.check('distinct-volunteers', () => checkVolunteers(contents))
+  list.check('subject', () => checkSubject(contents))
+  list.check('nonce', () => checkTask(contents))
+  const evidence = list.get(
+    'raw-data-complete',
+    () => gatherEvidence(contents),
+    found => `${found.length} raw data, all accounted for in the report`,
+  )
+  if (evidence) {
+    const agreed = list.get(
+      'agreement',
+      () => checkAgreement(contents.report, evidence),
+      agreeing => `${agreeing.length} of ${evidence.length} volunteers agree; consensus computed again`,
+    )
+    if (agreed) list.check('evaluation', () => checkEvaluation(contents.report, agreed))
+  }
+  list.check('distribution', () => checkDistribution(contents))
+}
+
+/** Keys are counted, never envelopes, key ids or spellings of a peer id (attestation.md section 4, pitfall 2). */
+function checkVolunteers({ report, reportKey, testimonies, options }: Contents): string {
+  const keys = new Set(testimonies.map(({ publicKey }) => Buffer.from(publicKey).toString('hex')))
+  demand(keys.size === testimonies.length, 'a volunteer speaks more than once')
+  demand(
+    testimonies.every(({ volunteer }) => volunteer !== reportKey),
+    'the coordinator speaks as a volunteer too',
+  )
+  const wanted = options.minimumVolunteers ?? defaultRules.quorum
+  const { inputAttestations, policy } = report.predicate
+  demand(
+    policy.annotations.quorum >= Math.min(wanted, defaultRules.quorum),
+    `the report was made with a quorum of ${policy.annotations.quorum}, but ${wanted} volunteers are wanted`,
+  )
+  const named = new Set(inputAttestations.map(input => input.digest.sha256))
+  const agreeing = testimonies.filter(({ attestation }) => named.has(attestation)).length
+  demand(agreeing >= wanted, `${agreeing} volunteers agree, but ${wanted} are wanted`)
+  return `${keys.size} distinct keys, ${agreeing} of them agreeing; ${wanted} wanted`
+}
+
+function checkSubject({ report, testimonies }: Contents): string {
+  const { subject } = report.predicate.job.definition
+  const same = (about: ReportStatement['subject']) =>
+    about[0].name === subject.filename && about[0].digest.sha256 === subject.sha256
+  demand(same(report.subject), 'the report is about another file than its job')
+  demand(
+    canonicalJson(report.predicate.evaluation.subject) === canonicalJson(subject),
+    'the evaluation is about another file than the job',
+  )
+  for (const { statement, volunteer } of testimonies)
+    demand(same(statement.subject), `${volunteer} speaks about another file`)
+  return `${subject.filename}, sha256 ${subject.sha256}`
+}
+
+function checkTask({ report, testimonies }: Contents): string {
+  const { id, definition } = report.predicate.job
+  for (const testimony of testimonies) demandSameJob(testimony, definition)
+  return `every volunteer answers job ${id}`
+}
+
+function gatherEvidence({ bundle, report, testimonies }: Contents): Evidence[] {
+  const { inputAttestations, excluded, job } = report.predicate
+  const named = new Map([
+    ...inputAttestations.map(input => [input.digest.sha256, input.annotations.volunteer] as const),
+    ...excluded.map(entry => [entry.id, entry.volunteer] as const),
+  ])
+  demand(named.size === inputAttestations.length + excluded.length, 'the report names an attestation twice')
+  for (const { attestation, volunteer } of testimonies)
+    demand(named.get(attestation) === volunteer, `the report does not account for what ${volunteer} says`)
+  demand(named.size === testimonies.length, 'the report names an attestation that the bundle lacks')
+  const used = new Set(testimonies.map(rawDataDigest))
+  demand(used.size === bundle.blobs.size, 'raw data is missing or was changed, or nobody vouches for it')
+  return testimonies.map(testimony => {
+    const blob = bundle.blobs.get(rawDataDigest(testimony))
+    demand(blob !== undefined, `the raw data of ${testimony.volunteer} is missing or was changed`)
+    return { testimony, rawData: rawDataOf(testimony, blob, job.definition) }
+  })
+}
+
+function checkAgreement({ predicate }: ReportStatement, evidence: Evidence[]): RawData[] {
+  const decision = decide(
+    evidence.map(({ testimony, rawData }) => ({ volunteer: testimony.volunteer, ballot: ballotOf(rawData) })),
+    predicate.policy.annotations,
+  )
+  if (decision.kind === 'unresolved') demand(false, decision.reason)
+  demand(decision.kind === 'accept', 'there are too few volunteers to agree')
+  const volunteers = (voters: { volunteer: string }[]) => voters.map(voter => voter.volunteer).sort()
+  const said = {
+    agreeing: volunteers(predicate.inputAttestations.map(input => input.annotations)),
+    dissenting: volunteers(predicate.excluded),
+    flaky: predicate.flaky,
+  }
+  const { agreeing, dissenting, flaky } = decision
+  demand(
+    canonicalJson(said) === canonicalJson({ agreeing, dissenting, flaky }),
+    'who agrees, who does not and what is flaky is not what follows from the raw data',
+  )
+  return evidence
+    .filter(({ testimony }) => agreeing.includes(testimony.volunteer))
+    .map(({ rawData }) => rawData)
+}
+
+function checkEvaluation({ predicate }: ReportStatement, rawData: RawData[]): string {
+  demand(
+    canonicalJson(predicate.policy) === canonicalJson(policyOf(predicate.policy.annotations)),
+    'the report was made by other rules than this version of pyti has, so it cannot be computed again',
+  )
+  const evaluation = evaluate({ rawData, flaky: predicate.flaky })
+  demand(
+    canonicalJson(evaluation) === canonicalJson(predicate.evaluation),
+    'the evaluation is not what follows from the raw data',
+  )
+  demand(
+    verificationResultOf(evaluation) === predicate.verificationResult,
+    'the verification result is not what follows from the evaluation',
+  )
+  return `${evaluation.verdict}, ${predicate.verificationResult}; computed again, equal byte for byte`
+}
+
+function checkDistribution({ report, options }: Contents): string | Unknown {
+  const { filename, sha256, size } = report.predicate.job.definition.subject
+  const { distribution } = options
+  if (distribution === undefined) return new Unknown(`no file was given to compare with ${filename}`)
+  demand(
+    distribution.sha256 === sha256 && distribution.size === size,
+    `the file at hand (sha256 ${distribution.sha256}) is not the one that was tested (${sha256})`,
+  )
+  return `the file at hand is the one that was tested`
+}

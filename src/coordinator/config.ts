@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { PytiError } from '../errors.ts'
+import { Profile, TaskName, taskNames } from '../wire/job.ts'
+import type { Backend } from '../wire/raw-data.ts'
+
+const Ms = z.int().min(1)
+const second = 1_000
+const minute = 60 * second
+
+const factor = z.number().min(1).max(100)
+
+/** Everything an operator may set. Unknown keys are errors. Times are milliseconds. */
+const CoordinatorConfigSchema = z.strictObject({
+  /** Told to volunteers in `hello`. */
+  software: z.string().max(100).default('pyti'),
+  /** Agreeing raw data a report needs. */
+  quorum: z.int().min(1).max(64).default(3),
+  /** Ballots after which a job without agreement ends. */
+  maxSeats: z.int().min(1).max(64).default(7),
+  /** Seats one volunteer may take in one job, when it loses them or gives them back. */
+  maxAttemptsPerVolunteer: z.int().min(1).default(3),
+  /** Seats of one job in all. */
+  maxAttempts: z.int().min(1).default(12),
+  /** Volunteers that must say the same about the file (missing, other bytes) to end the job with that reason. */
+  fileComplaints: z.int().min(1).default(3),
+  /** VM settings of new jobs; the hash seed is drawn per job. */
+  profile: Profile.omit({ hashSeed: true }),
+  /** On top of the VM's own ceiling: resolving, downloads, the upload of raw data. */
+  leaseExtraMs: Ms.default(120 * second),
+  /** How much longer than `wallSeconds` a VM may take, by backend. */
+  backendFactor: z
+    .strictObject({ kvm: factor, uml: factor, tcg: factor })
+    .default({ kvm: 1, uml: 3, tcg: 10 }),
+  /** A volunteer whose connection is lost keeps its leases for so long. */
+  disconnectGraceMs: Ms.default(15 * second),
+  /** The same after a restart of the coordinator, when everybody has to come back. */
+  restartGraceMs: Ms.default(60 * second),
+  /** When a volunteer that got no lease should ask again, adverts apart. */
+  retryAfterMs: Ms.default(30 * second),
+  /** Pace of the one timer loop (deadlines, graces, unpublished reports). */
+  tickMs: Ms.default(second),
+  /** Submissions checked at the same time; more are told to come back. */
+  maxIntakes: z.int().min(1).default(16),
+  /** Unfinished jobs; beyond it `submit` is refused. */
+  maxJobs: z.int().min(1).default(10_000),
+  /** Waiting jobs above which the index is not asked for more. */
+  maxQueued: z.int().min(1).default(1_000),
+  /** Pause between two looks at the index, and after an error (doubled each time up to `pollBackoffMs`). */
+  pollMs: Ms.default(30 * second),
+  pollBackoffMs: Ms.default(10 * minute),
+  /** A look at the index that takes longer is given up. */
+  pollTimeoutMs: Ms.default(2 * minute),
+  /** Tasks of jobs that follow from uploads. */
+  followTasks: z
+    .array(TaskName)
+    .min(1)
+    .default([...taskNames]),
+})
+export type CoordinatorConfig = Readonly<z.infer<typeof CoordinatorConfigSchema>>
+export type CoordinatorOptions = z.input<typeof CoordinatorConfigSchema>
+
+const Checked = CoordinatorConfigSchema.refine(config => config.maxSeats >= config.quorum, {
+  path: ['maxSeats'],
+  message: 'must not be less than quorum',
+}).refine(config => config.maxAttempts >= config.maxSeats, {
+  path: ['maxAttempts'],
+  message: 'must not be less than maxSeats',
+})
+
+/**
+ * Fills in the defaults and checks ranges.
+ * @throws PytiError `bad-config` that names every bad field
+ */
+export function coordinatorConfig(options: CoordinatorOptions): CoordinatorConfig {
+  const parsed = Checked.safeParse(options)
+  if (parsed.success) return Object.freeze(parsed.data)
+  throw new PytiError(
+    'bad-config',
+    `the settings of the coordinator do not fit:\n${z.prettifyError(parsed.error)}`,
+    {
+      hint: 'correct the fields that are named',
+      cause: parsed.error,
+    },
+  )
+}
+
+/** @returns milliseconds a volunteer with these backends has for a job; the slowest backend counts */
+export function leaseMs(
+  profile: Pick<Profile, 'wallSeconds'>,
+  backends: readonly Backend[],
+  config: CoordinatorConfig,
+): number {
+  const slowest = Math.max(1, ...backends.map(backend => config.backendFactor[backend]))
+  return Math.ceil(profile.wallSeconds * second * slowest) + config.leaseExtraMs
+}

@@ -1,0 +1,168 @@
+import type { Signer } from '../attest/dsse.ts'
+import type { Clock } from '../clock.ts'
+import { messageOf, PytiError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { Network } from '../net/network.ts'
+import { peerIdFromPublicKey } from '../peer-id.ts'
+import type { BlobStore, Store } from '../store/store.ts'
+import { checkSchemaVersion } from '../store/version.ts'
+import type { JobStatus } from '../wire/commands.ts'
+import { createBackground } from './background.ts'
+import type { CoordinatorConfig } from './config.ts'
+import { followUploads, type UploadFeed } from './follow.ts'
+import { serveCommands, submissions } from './handlers.ts'
+import { createIntake } from './intake.ts'
+import { createJobs } from './jobs.ts'
+import type { JobRequest, Random } from './new-job.ts'
+import { createPublisher } from './publisher.ts'
+import { openRecords, type ReportEntry } from './records.ts'
+import { createRefusals } from './refusals.ts'
+import { findReports } from './reports.ts'
+import { createRoster } from './roster.ts'
+import { createSerial } from './serial.ts'
+import type { Effect, JobRecord } from './state.ts'
+import { statusOf } from './status.ts'
+import { bringFile, submitJob } from './submit.ts'
+import { runTimers } from './timers.ts'
+
+export interface CoordinatorDeps {
+  network: Network
+  store: Store
+  blobs: BlobStore
+  clock: Clock
+  random: Random
+  /** Signs reports; not the network identity (attestation.md 2.1). */
+  reportSigner: Signer
+  log: Logger
+  config: CoordinatorConfig
+  /** New files to make jobs of. */
+  feed?: UploadFeed
+  /** The store has failed: everything is refused from now on, the process should end. */
+  onFailure?(error: unknown): void
+}
+
+export interface Coordinator {
+  /** @throws PytiError of the store, e.g. `store-too-new` */
+  start(): Promise<void>
+  /** Finishes what has begun; the store and the network are the caller's to close. */
+  stop(): Promise<void>
+  /** A job asked for on this machine; a file whose origin is the coordinator must be in the blob store already. */
+  submit(request: JobRequest): Promise<string>
+  status(job: string): Promise<JobStatus | undefined>
+  /** After every change of a job. @returns removes the listener */
+  onChange(listener: (status: JobStatus) => void): () => void
+  /** Newest first. */
+  reports(query: { sha256: string } | { filename: string }): Promise<ReportEntry[]>
+  /** How often each command was refused, by `COMMAND CODE`. */
+  refusals(): Record<string, number>
+}
+
+/** Puts the parts together; the only state beside the store is what `start` reads from it. */
+export function createCoordinator(deps: CoordinatorDeps): Coordinator {
+  const { network, store, blobs, clock, random, log, config } = deps
+  const stopping = new AbortController()
+  const background = createBackground(log)
+  const records = openRecords(store)
+  const roster = createRoster()
+  const serial = createSerial()
+  const refusals = createRefusals(log)
+  const listeners = new Set<(status: JobStatus) => void>()
+  let sequence = 0
+  let forgetPeers = () => {}
+  let started = false
+
+  const jobs = createJobs({
+    store,
+    records,
+    clock,
+    rules: config,
+    onStep(job, effects) {
+      try {
+        afterStep(job, effects)
+      } catch (error) {
+        // The step is on disk already: whoever asked for it must not be told that it failed.
+        log.error('a listener failed', { job: job.id, error: messageOf(error) })
+      }
+    },
+    onFailure(error) {
+      log.error('the store has failed; stopping all work', { error: messageOf(error) })
+      stopping.abort(new PytiError('store-failed', 'the store has failed', { cause: error }))
+      deps.onFailure?.(error)
+    },
+  })
+  const publish = createPublisher({ ...deps, jobs, records, background, stopping: stopping.signal })
+  const intake = createIntake({ network, jobs, records, blobs, config })
+
+  const advertise = () => {
+    // Larger than before even after a restart, so that nobody takes a new hint for an old one.
+    sequence = Math.max(sequence + 1, clock.now())
+    network.publish({ sequence, open: jobs.openSeats() })
+  }
+  const afterStep = (job: JobRecord, effects: Effect[]) => {
+    log.debug('job changed', { job: job.id, phase: job.phase, wanted: job.wanted, seats: job.seats.length })
+    if (job.phase === 'unresolved')
+      log.info('job ended without agreement', { job: job.id, reason: job.reason })
+    for (const effect of effects) if (effect.type === 'publish') publish(job.id)
+    if (effects.some(effect => effect.type === 'advertise')) advertise()
+    if (listeners.size === 0) return
+    const status = statusOf(job, roster, config)
+    for (const listener of listeners) listener(status)
+  }
+
+  return {
+    async start() {
+      if (started) throw new PytiError('already-started', 'a coordinator starts once')
+      started = true
+      await checkSchemaVersion(store)
+      await jobs.load()
+      for (const { volunteer } of jobs.leases())
+        roster.disconnected(volunteer, clock.now() + config.restartGraceMs)
+      forgetPeers = network.onPeer((peer, state) => {
+        if (state === 'connected') roster.connected(peer)
+        else roster.disconnected(peer, clock.now() + config.disconnectGraceMs)
+      })
+      serveCommands({
+        ...deps,
+        jobs,
+        records,
+        roster,
+        serial,
+        intake,
+        refusals,
+        background,
+        reportKey: peerIdFromPublicKey(deps.reportSigner.publicKey),
+        stopping: stopping.signal,
+      })
+      advertise()
+      background.start('timer loop', () =>
+        runTimers({ jobs, roster, clock, log, config, publish }, stopping.signal),
+      )
+      const { feed } = deps
+      if (feed)
+        background.start('following uploads', () =>
+          followUploads({ feed, jobs, records, clock, random, log, config }, stopping.signal),
+        )
+    },
+    async stop() {
+      stopping.abort(new PytiError('stopping', 'the coordinator is stopping'))
+      forgetPeers()
+      await background.idle()
+      await serial.idle()
+      await jobs.idle()
+    },
+    async submit(request) {
+      if (request.origin === 'coordinator') await bringFile(request.subject, blobs)
+      return serial.run(submissions, () => submitJob(request, { jobs, clock, random, config }))
+    },
+    async status(id) {
+      const record = await jobs.find(id)
+      return record && statusOf(record, roster, config)
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    reports: query => findReports(records, query),
+    refusals: () => refusals.counts(),
+  }
+}

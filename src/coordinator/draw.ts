@@ -1,0 +1,51 @@
+import type { Clock } from '../clock.ts'
+import { isCode } from '../errors.ts'
+import type { Lease } from '../wire/job.ts'
+import { type CoordinatorConfig, leaseMs } from './config.ts'
+import type { Jobs } from './jobs.ts'
+import type { Random } from './new-job.ts'
+import { canWork, type Introduction } from './roster.ts'
+import { type JobRecord, mayTakeSeat } from './state.ts'
+
+export interface DrawOptions {
+  jobs: Jobs
+  clock: Clock
+  random: Random
+  config: CoordinatorConfig
+}
+
+/**
+ * Gives a volunteer up to `want` leases, oldest jobs first, never two seats of one job, never more leases than it
+ * has slots. Calls for one volunteer must not overlap.
+ */
+export async function drawLeases(
+  volunteer: string,
+  introduction: Introduction,
+  want: number,
+  { jobs, clock, random, config }: DrawOptions,
+): Promise<Lease[]> {
+  if (!canWork(introduction)) return []
+  let held = 0
+  for (const lease of jobs.leases()) if (lease.volunteer === volunteer) held += 1
+  const most = Math.min(want, introduction.slots - held)
+  const leases: Lease[] = []
+
+  const grant = async (record: JobRecord): Promise<void> => {
+    const id = Buffer.from(random(16)).toString('hex')
+    const deadline = clock.now() + leaseMs(record.job.profile, introduction.backends, config)
+    try {
+      await jobs.apply(record.id, { type: 'lease-granted', volunteer, lease: id, deadline })
+    } catch (error) {
+      // Another volunteer was faster while this step waited for its turn.
+      if (isCode(error, 'bad-event')) return
+      throw error
+    }
+    leases.push({ id, job: record.job, remainingMs: Math.max(0, deadline - clock.now()) })
+  }
+
+  for (const record of jobs.unfinished()) {
+    if (leases.length >= most) break
+    if (mayTakeSeat(record, volunteer, config)) await grant(record)
+  }
+  return leases
+}

@@ -1,0 +1,53 @@
+import { rfc3339 } from '../clock.ts'
+import { type Job, type Profile, type Subject, type TaskName, taskNames } from '../wire/job.ts'
+
+/** Random bytes: a parameter, so that simulations repeat. */
+export type Random = (bytes: number) => Uint8Array
+
+export interface JobRequest {
+  subject: Subject
+  origin: Job['origin']
+  tasks: readonly TaskName[]
+  /** Ceiling on one task, in guest seconds; the profile's own when left out. */
+  taskSeconds?: number | undefined
+}
+
+const wallSecondsMax = 14_400
+/** What a VM needs besides its tasks. */
+const wallSecondsExtra = 60
+
+/**
+ * The job for one distribution. Uploads after `now` do not exist for it.
+ * @param now milliseconds since the Unix epoch
+ */
+export function jobFor(
+  request: JobRequest,
+  profile: Omit<Profile, 'hashSeed'>,
+  now: number,
+  random: Random,
+): Job {
+  const tasks = taskNames.filter(task => request.tasks.includes(task))
+  return {
+    schema: 'pyti.job/1',
+    subject: request.subject,
+    origin: request.origin,
+    tasks,
+    profile: {
+      ...withTaskSeconds(profile, request.taskSeconds, tasks.length),
+      hashSeed: Buffer.from(random(4)).readUInt32BE(),
+    },
+    indexCutoff: rfc3339(now),
+    nonce: Buffer.from(random(16)).toString('hex'),
+  }
+}
+
+/** A longer ceiling per task needs a longer one for the VM, else it would never be reached. */
+function withTaskSeconds<P extends { taskSeconds: number; wallSeconds: number }>(
+  profile: P,
+  taskSeconds: number | undefined,
+  tasks: number,
+): P {
+  if (taskSeconds === undefined) return profile
+  const needed = Math.min(wallSecondsMax, tasks * taskSeconds + wallSecondsExtra)
+  return { ...profile, taskSeconds, wallSeconds: Math.max(profile.wallSeconds, needed) }
+}

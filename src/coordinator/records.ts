@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import type { Ballot } from '../consensus/ballot.ts'
+import { PytiError } from '../errors.ts'
+import { createRepository, type Repository, sortable } from '../store/repository.ts'
+import type { Store, Write } from '../store/store.ts'
+import { Envelope } from '../wire/commands.ts'
+import { PeerIdText, Sha256, Subject } from '../wire/job.ts'
+import { Attachment, TestOutcome } from '../wire/raw-data.ts'
+import { isFinished, type JobRecord, StoredJob, submittedSeats } from './state.ts'
+
+const StoredBallot = z.strictObject({
+  sections: z.record(z.string(), Sha256),
+  tests: z.record(z.string(), TestOutcome),
+})
+
+/** What a volunteer signed, kept for ever: a report names every one of them. */
+export const StoredAttestation = z.strictObject({ job: Sha256, volunteer: PeerIdText, envelope: Envelope })
+export type StoredAttestation = z.infer<typeof StoredAttestation>
+
+export const ReportEntry = z.strictObject({ job: Sha256, subject: Subject, bundle: Attachment })
+export type ReportEntry = z.infer<typeof ReportEntry>
+
+const JobRef = z.strictObject({ job: Sha256 })
+
+/** The coordinator's part of the store: one repository per kind of record. */
+export interface Records {
+  jobs: Repository<StoredJob>
+  /** Unfinished jobs, oldest first. */
+  unfinished: Repository<{ job: string }>
+  /** By `JOB/LEASE`, while the job is unfinished. */
+  ballots: Repository<Ballot>
+  /** Lease -> job. */
+  leases: Repository<{ job: string }>
+  attestations: Repository<StoredAttestation>
+  /** Jobs by `SHA256-OF-THE-FILE/JOB`. */
+  jobsByFile: Repository<{ job: string }>
+  /** By `sha256/DIGEST/TIME/JOB` and `name/FILENAME/TIME/JOB`. */
+  reports: Repository<ReportEntry>
+  /** Where following the index has arrived. */
+  cursors: Repository<{ cursor: string }>
+}
+
+export function openRecords(store: Store): Records {
+  return {
+    jobs: createRepository(store, 'job/', StoredJob),
+    unfinished: createRepository(store, 'unfinished/', JobRef),
+    ballots: createRepository(store, 'ballot/', StoredBallot),
+    leases: createRepository(store, 'lease/', JobRef),
+    attestations: createRepository(store, 'attestation/', StoredAttestation),
+    jobsByFile: createRepository(store, 'job-of-file/', JobRef),
+    reports: createRepository(store, 'report/', ReportEntry),
+    cursors: createRepository(store, 'cursor/', z.strictObject({ cursor: z.string() })),
+  }
+}
+
+/** The writes that bring the store from one record of a job to the next. */
+export function writesFor(records: Records, before: JobRecord | undefined, after: JobRecord): Write[] {
+  const { id } = after
+  const { ballots, ...stored } = after
+  const leasesBefore = new Set(before?.seats.map(seat => seat.lease))
+  const writes = [records.jobs.put(id, stored)]
+  if (!before)
+    writes.push(
+      records.unfinished.put(unfinishedId(after), { job: id }),
+      records.jobsByFile.put(`${after.job.subject.sha256}/${id}`, { job: id }),
+    )
+  for (const { lease } of after.seats)
+    if (!leasesBefore.has(lease)) writes.push(records.leases.put(lease, { job: id }))
+  for (const [lease, ballot] of Object.entries(ballots))
+    if (!before?.ballots[lease]) writes.push(records.ballots.put(`${id}/${lease}`, ballot))
+  if (isFinished(after)) {
+    writes.push(records.unfinished.remove(unfinishedId(after)))
+    for (const { lease } of submittedSeats(after)) writes.push(records.ballots.remove(`${id}/${lease}`))
+  }
+  return writes
+}
+
+/** Unfinished jobs, oldest first, with their ballots. */
+export async function* loadUnfinished(records: Records): AsyncGenerator<JobRecord> {
+  for await (const [, { job: id }] of records.unfinished.entries()) {
+    const stored = await records.jobs.get(id)
+    if (!stored) throw damaged(`job ${id} is listed as unfinished but is not there`)
+    const ballots: Record<string, Ballot> = {}
+    for (const { lease } of submittedSeats(stored)) {
+      const ballot = await records.ballots.get(`${id}/${lease}`)
+      if (!ballot) throw damaged(`the ballot of lease ${lease} is not there`)
+      ballots[lease] = ballot
+    }
+    yield { ...stored, ballots }
+  }
+}
+
+function unfinishedId(record: StoredJob): string {
+  return `${sortable(record.createdAt)}/${record.id}`
+}
+
+function damaged(what: string): PytiError {
+  return new PytiError('store-damaged', `the store is damaged: ${what}`, {
+    hint: 'put back a copy of the data directory',
+  })
+}

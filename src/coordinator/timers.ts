@@ -1,0 +1,41 @@
+import type { Clock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { CoordinatorConfig } from './config.ts'
+import type { Jobs } from './jobs.ts'
+import type { Roster } from './roster.ts'
+
+export interface TimerOptions {
+  jobs: Jobs
+  roster: Roster
+  clock: Clock
+  log: Logger
+  config: CoordinatorConfig
+  /** Tries a report that could not be made before. */
+  publish(job: string): void
+}
+
+/** The one timer loop: deadlines, lost volunteers, reports still to be made. Ends when the signal fires. */
+export async function runTimers(options: TimerOptions, signal: AbortSignal): Promise<void> {
+  const { clock, config, log } = options
+  while (!signal.aborted) {
+    await clock.sleep(config.tickMs, signal).catch(() => undefined)
+    if (signal.aborted) return
+    await tick(options).catch(error => log.error('timer loop failed', { error: messageOf(error) }))
+  }
+}
+
+async function tick({ jobs, roster, clock, log, publish }: TimerOptions): Promise<void> {
+  const now = clock.now()
+  for (const { job, lease, volunteer, deadline } of [...jobs.leases()]) {
+    const lost = roster.isLost(volunteer, now)
+    if (deadline > now && !lost) continue
+    log.info('lease lost', { job, lease, volunteer, why: lost ? 'disconnected' : 'deadline' })
+    await jobs.apply(
+      job,
+      lost ? { type: 'volunteer-lost', lease, end: 'disconnected' } : { type: 'lease-expired', lease },
+    )
+  }
+  roster.forgetLost(now)
+  for (const record of jobs.unfinished()) if (record.phase === 'agreed') publish(record.id)
+}

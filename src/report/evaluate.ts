@@ -1,0 +1,62 @@
+import { PytiError } from '../errors.ts'
+import { taskNames } from '../wire/job.ts'
+import type { RawData } from '../wire/raw-data.ts'
+import { demandAgreement, sameEnd } from './agreed.ts'
+import type { Evaluation, TaskResults } from './evaluation.ts'
+import { findingsOf, highestLevel } from './findings.ts'
+import { mergeOutcomes } from './outcomes.ts'
+import { taskResults } from './tasks.ts'
+import { archiveFaultWords, reasonWords } from './words.ts'
+
+/**
+ * What agreeing raw data means. A pure function of the stable halves and of which tests are flaky, so that anyone
+ * who holds the raw data computes the same bytes.
+ * @throws PytiError `disagreement` when the raw data does not agree, `bad-request` when there is none
+ */
+export function evaluate(input: { rawData: readonly RawData[]; flaky: readonly string[] }): Evaluation {
+  const [first] = input.rawData
+  if (first === undefined) throw new PytiError('bad-request', 'there is no raw data to evaluate')
+  demandAgreement(input.rawData)
+  const outcomes = mergeOutcomes(
+    input.rawData.map(one => one.tasks.unittest?.stable.tests ?? {}),
+    input.flaky,
+  )
+  const tasks = taskResults(first, outcomes, sameEnd(input.rawData))
+  const findings = findingsOf(first)
+  const bad = first.intake.stable.archive !== 'ok'
+  return {
+    schema: 'pyti.evaluation/1',
+    subject: first.subject,
+    verdict: bad ? 'bad-input' : (highestLevel(findings) ?? 'clean'),
+    tasks,
+    findings,
+    notRun: notRun(tasks, first.intake.stable),
+  }
+}
+
+function notRun(tasks: TaskResults, intake: RawData['intake']['stable']): Evaluation['notRun'] {
+  return taskNames.flatMap(task => {
+    const { status, reason } = tasks[task]
+    if (reason === undefined || (status !== 'not-run' && status !== 'unsupported')) return []
+    return [{ task, reason, explanation: explain(reason, intake) }]
+  })
+}
+
+function explain(reason: keyof typeof reasonWords, intake: RawData['intake']['stable']): string {
+  if (reason !== 'bad-input' || intake.archive === 'ok') return reasonWords[reason]
+  const detail = intake.archiveDetail === undefined ? '' : ` (${intake.archiveDetail})`
+  return `${archiveFaultWords[intake.archive]}${detail}`
+}
+
+/**
+ * The one word of a report for machines that allow or deny. PASSED needs an installation, every task that ran to pass
+ * and nothing suspicious; style (`quality`) plays no part. INCONCLUSIVE: something could not be judged.
+ */
+export function verificationResultOf(evaluation: Evaluation): 'PASSED' | 'FAILED' | 'INCONCLUSIVE' {
+  const { build, install, import: imported, unittest } = evaluation.tasks
+  const states = [build, install, imported, unittest].map(task => task.status)
+  if (['suspicious', 'confirmed', 'bad-input'].includes(evaluation.verdict)) return 'FAILED'
+  if (states.includes('failed')) return 'FAILED'
+  if (evaluation.verdict === 'unresolved' || install.status !== 'passed') return 'INCONCLUSIVE'
+  return states.includes('unsupported') || states.includes('flaky') ? 'INCONCLUSIVE' : 'PASSED'
+}

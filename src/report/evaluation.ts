@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { DistributionFilename, Subject, TaskName } from '../wire/job.ts'
+import { Reason, SignalName } from '../wire/raw-data.ts'
+
+/** Lists in an evaluation stop here; the counts beside them do not. */
+export const listLength = 100
+
+export const verdicts = ['clean', 'observed', 'suspicious', 'confirmed', 'unresolved', 'bad-input'] as const
+export const Verdict = z.enum(verdicts)
+export type Verdict = z.infer<typeof Verdict>
+
+export const findingLevels = ['observed', 'suspicious', 'confirmed'] as const
+export const FindingLevel = z.enum(findingLevels)
+export type FindingLevel = z.infer<typeof FindingLevel>
+
+const count = z.int().min(0)
+const Text = z.string().max(4_096)
+const outcome = {
+  status: z.enum(['passed', 'failed', 'unsupported', 'flaky', 'not-run']),
+  reason: Reason.optional(),
+  exitCode: z.int().optional(),
+  signal: SignalName.optional(),
+}
+
+const BuildResult = z.strictObject({ ...outcome, wheel: DistributionFilename.optional() })
+const InstallResult = z.strictObject({
+  ...outcome,
+  files: count,
+  conflicts: z.array(Text).max(listLength),
+  conflictCount: count,
+})
+const ImportResult = z.strictObject({
+  ...outcome,
+  modules: count,
+  passed: count,
+  failed: count,
+  failedModules: z
+    .array(
+      z.strictObject({ name: Text, outcome: Text, error: Text.optional(), signal: SignalName.optional() }),
+    )
+    .max(listLength),
+})
+const NodeIds = z.array(z.string().max(2_000)).max(listLength)
+const UnittestResult = z.strictObject({
+  ...outcome,
+  runner: z.enum(['pytest', 'unittest']).optional(),
+  passed: count,
+  failed: count,
+  errors: count,
+  /** Skipped and expectedly failed. */
+  skipped: count,
+  xpassed: count,
+  flakyCount: count,
+  flaky: NodeIds,
+  needsNetworkCount: count,
+  needsNetwork: NodeIds,
+  /** Failed and error. */
+  failedTests: NodeIds,
+  /** Tests the guest did not list. */
+  omitted: count,
+})
+const QualityResult = z.strictObject({
+  ...outcome,
+  tools: z.array(
+    z.strictObject({
+      tool: z.enum(['pylint', 'pycodestyle', 'pyflakes']),
+      version: z.string(),
+      status: z.enum(['completed', 'failed', 'timeout']),
+      messages: count,
+      /** Most frequent first. */
+      topCodes: z.array(z.strictObject({ code: z.string(), count })).max(5),
+    }),
+  ),
+  messages: count,
+  linesOfCode: count,
+  /** Messages per 1,000 lines of code, times 100: an evaluation holds no fractions. Absent without code. */
+  messagesPerKlocX100: count.optional(),
+})
+
+export const TaskResults = z.strictObject({
+  build: BuildResult,
+  install: InstallResult,
+  import: ImportResult,
+  unittest: UnittestResult,
+  quality: QualityResult,
+})
+export type TaskResults = z.infer<typeof TaskResults>
+
+export const Finding = z.strictObject({
+  /** Of the rule that was met. */
+  id: z.string().regex(/^[a-z][a-z-]{2,60}$/),
+  level: FindingLevel,
+  phase: z.union([TaskName, z.literal('intake')]),
+  evidence: Text,
+})
+export type Finding = z.infer<typeof Finding>
+
+/** What follows from agreeing raw data: the same bytes wherever and whenever it is computed. */
+export const Evaluation = z.strictObject({
+  schema: z.literal('pyti.evaluation/1'),
+  subject: Subject,
+  verdict: Verdict,
+  tasks: TaskResults,
+  findings: z.array(Finding).max(500),
+  /** What says nothing about the distribution because it did not run, and why. */
+  notRun: z.array(z.strictObject({ task: TaskName, reason: Reason, explanation: Text })).max(5),
+})
+export type Evaluation = z.infer<typeof Evaluation>

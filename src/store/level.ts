@@ -1,0 +1,111 @@
+import { mkdir } from 'node:fs/promises'
+import { Level } from 'level'
+import { messageOf, PytiError } from '../errors.ts'
+import { toJson } from './json.ts'
+import type { Store } from './store.ts'
+
+/** Above every key: keys are ASCII text. */
+const last = '\uffff'
+
+/**
+ * Opens the store in a directory, which is made when missing. Each batch is synced to disk before its promise
+ * resolves.
+ * @throws PytiError `store-locked` | `store-damaged` | `store-unavailable`
+ */
+export async function openLevelStore(dir: string): Promise<Store> {
+  const db = await open(dir)
+  const during = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw explain(dir, error)
+    }
+  }
+
+  return {
+    async get(key) {
+      const text = await during(() => db.get(key))
+      return text === undefined ? undefined : fromJson(dir, key, text)
+    },
+    async batch(writes) {
+      const operations = writes.map(write =>
+        write.type === 'put'
+          ? { type: 'put' as const, key: write.key, value: toJson(write.key, write.value) }
+          : { type: 'del' as const, key: write.key },
+      )
+      if (operations.length > 0) await during(() => db.batch(operations, { sync: true }))
+    },
+    async *entries(prefix, options = {}) {
+      const range = { gte: prefix, lt: prefix + last, reverse: options.reverse ?? false }
+      const { limit } = options
+      const iterator = await during(() => db.iterator(limit === undefined ? range : { ...range, limit }))
+      try {
+        for (;;) {
+          const entry = await during(() => iterator.next())
+          if (!entry) return
+          yield [entry[0], fromJson(dir, entry[0], entry[1])]
+        }
+      } finally {
+        await iterator.close()
+      }
+    },
+    close: () => db.close(),
+  }
+}
+
+async function open(dir: string): Promise<Level<string, string>> {
+  const db = new Level<string, string>(dir, { valueEncoding: 'utf8' })
+  try {
+    await mkdir(dir, { recursive: true })
+    await db.open()
+    return db
+  } catch (error) {
+    throw explain(dir, error)
+  }
+}
+
+function fromJson(dir: string, key: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw damaged(dir, `the value of ${key} is not JSON`, cause)
+  }
+}
+
+function explain(dir: string, error: unknown): PytiError {
+  const codes = codesOf(error)
+  if (codes.includes('LEVEL_LOCKED'))
+    return new PytiError('store-locked', `another coordinator is running on ${dir}`, {
+      hint: 'stop the other process first, or give this one a data directory of its own',
+      cause: error,
+    })
+  if (codes.includes('LEVEL_CORRUPTION')) return damaged(dir, rootMessage(error), error)
+  if (codes.includes('LEVEL_DATABASE_NOT_OPEN') && !hasCause(error))
+    return new PytiError('store-closed', 'the store is closed', { cause: error })
+  return new PytiError('store-unavailable', `cannot use the store in ${dir}: ${rootMessage(error)}`, {
+    hint: 'check that the directory can be written to and that the disk is not full',
+    cause: error,
+  })
+}
+
+function damaged(dir: string, what: string, cause: unknown): PytiError {
+  return new PytiError('store-damaged', `the store in ${dir} is damaged: ${what}`, {
+    hint: 'put back a copy of the directory, or move it away to start with an empty one',
+    cause,
+  })
+}
+
+function hasCause(error: unknown): boolean {
+  return error instanceof Error && error.cause !== undefined
+}
+
+/** Codes of an error and of what caused it, outermost first: level wraps the reason in `LEVEL_DATABASE_NOT_OPEN`. */
+function codesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return []
+  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : []
+  return [...own, ...codesOf(error.cause)]
+}
+
+function rootMessage(error: unknown): string {
+  return error instanceof Error && error.cause !== undefined ? rootMessage(error.cause) : messageOf(error)
+}

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ensureImage } from '../../src/cli/image.ts'
+import { findPaths } from '../../src/cli/paths.ts'
+import { type DistributionResult, type RunOptions, runDistributions } from '../../src/cli/run-distributions.ts'
+import { findTargets, type Target } from '../../src/cli/targets.ts'
+import { createIndexClient } from '../../src/pypi/index-client.ts'
+import { chooseBackend } from '../../src/sandbox/backends.ts'
+import { systemClock } from '../../src/clock.ts'
+import { silentLogger } from '../../src/logger.ts'
+import type { DistributionKind } from '../../src/wire/job.ts'
+import { taskNames } from '../../src/wire/job.ts'
+
+export const paths = findPaths()
+
+/** The backend real tests use: the one a volunteer on this machine would. */
+export async function testDriver() {
+  const image = await ensureImage(paths, { quiet: true })
+  return { image, driver: await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes }) }
+}
+
+export async function targetsOn(indexUrl: string, projects: string[], kinds: DistributionKind[] = ['sdist', 'wheel']): Promise<Target[]> {
+  const client = createIndexClient({ url: indexUrl, clock: systemClock, log: silentLogger })
+  const targets: Target[] = []
+  for (const project of projects) targets.push(...(await findTargets(project, { client: async () => client, python: '3.13', kinds })))
+  return targets
+}
+
+/** Runs targets through real coordinator and volunteer processes; results by file name. */
+export async function runAll(
+  targets: Target[],
+  options: Partial<Pick<RunOptions, 'volunteers' | 'index' | 'taskSeconds' | 'onResult' | 'signal'>>,
+): Promise<Map<string, DistributionResult>> {
+  const { driver } = await testDriver()
+  const outDir = await mkdtemp(join(tmpdir(), 'pyti-test-'))
+  const results = new Map<string, DistributionResult>()
+  try {
+    await runDistributions({
+      paths,
+      targets,
+      volunteers: 3,
+      backend: driver.backend,
+      tasks: [...taskNames],
+      outDir,
+      color: false,
+      progress: { line() {}, event() {}, end() {} },
+      signal: AbortSignal.timeout(20 * 60_000),
+      ...options,
+      onResult: result => {
+        results.set(result.target.subject.filename, result)
+        options.onResult?.(result)
+      },
+    })
+  } finally {
+    await rm(outDir, { recursive: true, force: true })
+  }
+  return results
+}
+
+/** Command lines of processes that belong to VMs or nodes of this software and whose own process is gone. */
+export async function leftovers(): Promise<string[]> {
+  const found: string[] = []
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    const line = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
+    if (/\/k\/linux mem=|qemu-system-x86_64 -nodefaults/.test(line)) found.push(`${pid} ${line.slice(0, 120)}`)
+  }
+  return found
+}
+
+export async function runFolders(): Promise<string[]> {
+  return (await readdir(paths.run).catch(() => [])).filter(name => /^(vm|job)-/.test(name))
+}
+
+/** Runs the real command line. */
+export function pyti(args: string[], options: { env?: Record<string, string>; cwd?: string } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise(resolve => {
+    execFile(
+      process.execPath,
+      [join(import.meta.dirname, '../../src/cli/main.ts'), ...args],
+      { env: { ...process.env, ...options.env }, cwd: options.cwd, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
+    )
+  })
+}

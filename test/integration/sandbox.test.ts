@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { before, describe, it } from 'node:test'
+import { drivers, probeBackendCached } from '../../src/sandbox/backends.ts'
+import type { Image } from '../../src/sandbox/image/store.ts'
+import { runGuest } from '../../src/sandbox/run-guest.ts'
+import type { GuestPlan } from '../../src/wire/guest.ts'
+import { GuestRecord } from '../../src/wire/raw-data.ts'
+import { leftovers, paths, runFolders, testDriver } from '../helpers/local-network.ts'
+
+const plan: GuestPlan = {
+  schema: 'pyti.plan/1',
+  subject: { project: 'nothing', version: '1', filename: 'nothing-1.tar.gz', kind: 'sdist' },
+  tasks: [],
+  packages: { build: [], run: [], test: [] },
+  incomplete: [],
+  limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
+  hashSeed: 0,
+}
+
+/** The jail's process and all below it. */
+async function family(pid: number): Promise<number[]> {
+  const parents = new Map<number, number>()
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '')
+    parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0))
+  }
+  const members = [pid]
+  for (let at = 0; at < members.length; at++) for (const [child, parent] of parents) if (parent === members[at]) members.push(child)
+  return members
+}
+
+for (const driver of drivers)
+  describe(`sandbox on ${driver.backend}`, () => {
+    let image: Image
+    let why: string | false = false
+    const base = () => ({ driver, image, plan, files: [], memoryMiB: 256, diskMiB: 64, wallSeconds: 30, runDir: paths.run })
+
+    before(async () => {
+      image = (await testDriver()).image
+      const probe = await probeBackendCached(driver, { image, runDir: paths.run, cacheDir: paths.probes })
+      if (!probe.works) why = probe.detail
+    })
+
+    it('boots, runs an empty job and is gone', async context => {
+      if (why) return context.skip(why)
+      const output = await runGuest(base())
+      const record = GuestRecord.parse(JSON.parse(output.items.get('guest.json')?.toString() ?? ''))
+      assert.match(record.python, /^3\.13\./)
+      assert.deepEqual(record.tasks, {})
+      assert.deepEqual(await runFolders(), [])
+    })
+
+    it('no process of it is root on the host, and none shares its network', async context => {
+      if (why) return context.skip(why)
+      const ours = await readlink('/proc/self/ns/net')
+      let checked = 0
+      let look: Promise<void> = Promise.resolve()
+      await runGuest({
+        ...base(),
+        onEvent: event => {
+          if (event.task !== 'setup' || event.state !== 'start') return
+          look = (async () => {
+            // The outermost process only waits for the jail it made; it is outside by necessity.
+            const [outer = 0, ...inner] = await family(vmPid)
+            for (const pid of [outer, ...inner]) {
+              const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
+              if (status === undefined) continue
+              const uids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)/m.exec(status)?.slice(1).map(Number) ?? [0]
+              assert.ok(uids.every(uid => uid !== 0), `process ${pid} runs as ${uids}`)
+              assert.match(status, /^CapEff:\s+0000000000000000$/m)
+              checked++
+            }
+            for (const pid of inner) {
+              const net = await readlink(`/proc/${pid}/ns/net`).catch(() => undefined)
+              assert.notEqual(net, ours, `process ${pid} is in the host's network namespace`)
+            }
+          })()
+        },
+        onStart: vm => {
+          vmPid = vm.pid
+        },
+      })
+      await look
+      assert.ok(checked >= 2, `${checked} processes were looked at`)
+    })
+    let vmPid = 0
+
+    it('an abort in the middle leaves no process and no folder', async context => {
+      if (why) return context.skip(why)
+      const stop = new AbortController()
+      const running = runGuest({ ...base(), signal: stop.signal, onStart: () => stop.abort(new Error('enough')) })
+      await assert.rejects(running, /enough/)
+      assert.deepEqual(await leftovers(), [])
+      assert.deepEqual(await runFolders(), [])
+    })
+  })

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { verifyBundle } from '../../src/attest/verify.ts'
+import { openRecords } from '../../src/coordinator/records.ts'
+import { isCode } from '../../src/errors.ts'
+import { peerIdFromPublicKey } from '../../src/peer-id.ts'
+import { readBlob } from '../../src/store/blob-bytes.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
+import type { JobStatus } from '../../src/wire/commands.ts'
+import { limits } from '../../src/wire/limits.ts'
+import { fileRequest, type House, reportSigner, withHouse } from '../helpers/coordinator-house.ts'
+import { settled } from '../helpers/manual-clock.ts'
+import { honestRawData, lyingRawData, type TestVolunteer, workOnce } from '../helpers/test-volunteer.ts'
+
+const crowd = (house: House, count: number): TestVolunteer[] =>
+  Array.from({ length: count }, (_, n) => house.volunteer(`volunteer ${n}`))
+
+async function status(house: House, job: string): Promise<JobStatus> {
+  return (await house.coordinator.status(job)) ?? assert.fail(`no job ${job}`)
+}
+
+async function bundleOf(house: House, job: string): Promise<Uint8Array> {
+  const { bundle } = await status(house, job)
+  return readBlob(house.blobs, bundle ?? assert.fail('no bundle'), limits.bundleBytes)
+}
+
+describe('coordinator: a job from submission to report', () => {
+  it('reports what three honest volunteers agree on', () =>
+    withHouse({}, async house => {
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      const phases: string[] = []
+      house.coordinator.onChange(change => phases.push(change.phase))
+      for (const volunteer of crowd(house, 3)) {
+        await volunteer.hello()
+        assert.equal((await workOnce(volunteer)).length, 1)
+        assert.equal((await volunteer.lease()).length, 0, 'never two seats of one job')
+      }
+      await settled()
+      assert.equal((await status(house, job)).phase, 'reported')
+      assert.deepEqual(phases, ['leased', 'leased', 'leased', 'leased', 'leased', 'agreed', 'reported'])
+      const verification = verifyBundle(await bundleOf(house, job), {
+        trustedKeys: [peerIdFromPublicKey(reportSigner.publicKey)],
+      })
+      assert.deepEqual(
+        verification.checks.filter(check => check.state === 'failed'),
+        [],
+      )
+      assert.equal(verification.evaluation?.verdict, 'clean')
+      assert.equal(verification.volunteers.filter(({ agreeing }) => agreeing).length, 3)
+    }))
+
+  it('outvotes a liar and names it in the report', () =>
+    withHouse({}, async house => {
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      const volunteers = crowd(house, 6)
+      for (const [n, volunteer] of volunteers.entries()) {
+        await volunteer.hello()
+        await workOnce(volunteer, n === 1 ? lyingRawData : honestRawData)
+      }
+      await settled()
+      assert.equal((await status(house, job)).phase, 'reported')
+      const { volunteers: found } = verifyBundle(await bundleOf(house, job))
+      assert.equal(found.length, 6)
+      assert.deepEqual(
+        found.filter(({ agreeing }) => !agreeing).map(({ volunteer }) => volunteer),
+        [volunteers[1]?.peerId],
+      )
+    }))
+
+  it('makes no report when everybody says something else', () =>
+    withHouse({}, async house => {
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      for (const volunteer of crowd(house, 3)) {
+        await volunteer.hello()
+        await workOnce(volunteer, lyingRawData)
+      }
+      const { phase, reason, bundle } = await status(house, job)
+      assert.equal(phase, 'unresolved')
+      assert.match(reason ?? '', /volunteers disagree on install/)
+      assert.equal(bundle, undefined)
+      assert.deepEqual(await house.coordinator.reports({ sha256: fileRequest('sample').subject.sha256 }), [])
+    }))
+
+  it('keeps to the quorum it is given', async () => {
+    for (const quorum of [1, 2, 5])
+      await withHouse({ config: { quorum, maxSeats: 9 } }, async house => {
+        const job = await house.coordinator.submit(fileRequest('sample'))
+        for (const [n, volunteer] of crowd(house, quorum).entries()) {
+          assert.equal((await status(house, job)).phase, n === 0 ? 'queued' : 'leased')
+          await volunteer.hello()
+          await workOnce(volunteer)
+        }
+        await settled()
+        assert.equal((await status(house, job)).phase, 'reported')
+      })
+  })
+
+  it('makes the report later when it could not be made at once, and the same one', () =>
+    withHouse({}, async house => {
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      const volunteers = crowd(house, 3)
+      for (const volunteer of volunteers.slice(0, 2)) {
+        await volunteer.hello()
+        await workOnce(volunteer)
+      }
+      const [seat] = (await openRecords(house.store).jobs.get(job))?.seats ?? []
+      assert.ok(seat?.state === 'submitted')
+      const { sha256, size } = seat.submission.rawData
+      const bytes = await house.blobs.read(sha256, 0, size)
+      await house.blobs.delete(sha256)
+      for (const volunteer of volunteers.slice(2)) {
+        await volunteer.hello()
+        await workOnce(volunteer)
+      }
+      await house.clock.advance(60_000)
+      assert.equal((await status(house, job)).phase, 'agreed')
+      await house.blobs.put(sha256, [bytes])
+      await house.restart()
+      await house.clock.advance(1_000)
+      assert.equal((await status(house, job)).phase, 'reported')
+      const { ok, report } = verifyBundle(await bundleOf(house, job))
+      assert.ok(ok)
+      assert.equal(report?.predicate.timeVerified, '2026-11-20T12:00:00Z')
+    }))
+
+  it('is not disturbed by a listener that throws', () =>
+    withHouse({}, async house => {
+      house.coordinator.onChange(() => {
+        throw new Error('listener')
+      })
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      assert.equal((await status(house, job)).phase, 'queued')
+    }))
+
+  it('waits for a submission in progress when it stops', () =>
+    withHouse({}, async house => {
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      const [volunteer] = crowd(house, 1)
+      assert.ok(volunteer)
+      await volunteer.hello()
+      const [lease] = await volunteer.lease()
+      assert.ok(lease)
+      const envelope = await volunteer.attest(honestRawData(volunteer, lease.job))
+      const handingIn = volunteer.handIn(lease.id, envelope).catch(() => 'refused')
+      for (let turn = 0; turn < 20; turn += 1) await null
+      await house.restart()
+      assert.deepEqual(house.failures, [])
+      await handingIn
+      await volunteer.hello({ leases: [lease.id] })
+      await volunteer.handIn(lease.id, envelope)
+      assert.deepEqual(
+        (await status(house, job)).seats.map(({ state }) => state),
+        ['submitted'],
+      )
+    }))
+
+  it('starts only once and refuses the data of a newer program', async () => {
+    await withHouse({}, async house => {
+      await assert.rejects(house.coordinator.start(), error => isCode(error, 'already-started'))
+    })
+    const store = createMemoryStore()
+    await store.batch([{ type: 'put', key: 'meta/schema', value: { version: 99 } }])
+    await assert.rejects(
+      withHouse({ store }, async () => {}),
+      error => isCode(error, 'store-too-new'),
+    )
+  })
+})

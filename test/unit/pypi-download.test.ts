@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { access, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { systemClock } from '../../src/clock.ts'
+import { silentLogger } from '../../src/logger.ts'
+import { createDownloadCache } from '../../src/pypi/download.ts'
+import { type EmbeddedIndex, startEmbeddedIndex } from '../../src/pypi/embedded-index.ts'
+import type { Fetch } from '../../src/pypi/http.ts'
+import { createIndexClient } from '../../src/pypi/index-client.ts'
+import { ensureUv } from '../../src/pypi/uv.ts'
+import { deflatedEntry, writeZip } from '../../src/pypi/zip-writer.ts'
+import { sha256 } from '../../src/wire/canonical.ts'
+import { withDirectory } from '../helpers/temporary.ts'
+
+const hasty = { now: systemClock.now, sleep: async () => {} }
+const bytes = Buffer.from('the bytes of a wheel '.repeat(10_000))
+const filename = 'demo-1.0-py3-none-any.whl'
+
+interface House {
+  index: EmbeddedIndex
+  dir: string
+  cacheOf(extra?: { fetch?: Fetch; maxBytes?: number }): ReturnType<typeof createDownloadCache>
+  request: { url: string; sha256: string; size: number; filename: string }
+}
+
+async function withHouse(use: (house: House) => Promise<void>) {
+  await withDirectory(async dir => {
+    const index = await startEmbeddedIndex({ distributions: [{ filename, bytes }], clock: systemClock })
+    const options = { clock: hasty, log: silentLogger }
+    const cacheOf: House['cacheOf'] = extra =>
+      createDownloadCache({ ...options, dir: join(dir, 'cache'), indexUrl: index.url, ...extra })
+    try {
+      const page = await createIndexClient({ ...options, url: index.url }).project('demo')
+      const [file] = page.files
+      assert.ok(file)
+      await use({ index, dir, cacheOf, request: { ...file, sha256: sha256(bytes), size: bytes.length } })
+    } finally {
+      await index.close()
+    }
+  })
+}
+
+const downloads = (index: EmbeddedIndex) => index.requests.filter(line => line.includes('/files/')).length
+
+test('a file is downloaded once, with progress', () =>
+  withHouse(async ({ index, cacheOf, request }) => {
+    const progress: number[] = []
+    const cache = cacheOf()
+    const path = await cache.fetch(request, { onProgress: total => progress.push(total) })
+    assert.deepEqual(await readFile(path), bytes)
+    assert.equal(progress.at(-1), bytes.length)
+    assert.equal(await cache.fetch(request), path)
+    assert.equal(await cacheOf().fetch(request), path)
+    assert.equal(downloads(index), 1)
+  }))
+
+test('a cached file that changed is not used', () =>
+  withHouse(async ({ index, cacheOf, request }) => {
+    const cache = cacheOf()
+    const path = await cache.fetch(request)
+    await writeFile(path, 'something else')
+    assert.deepEqual(await readFile(await cache.fetch(request)), bytes)
+    assert.equal(downloads(index), 2)
+  }))
+
+async function leavesNothing(dir: string): Promise<void> {
+  assert.deepEqual(await readdir(join(dir, 'cache')), [])
+}
+
+test('wrong bytes are refused and leave nothing', () =>
+  withHouse(async ({ index, dir, cacheOf, request }) => {
+    index.corrupt(filename)
+    await assert.rejects(cacheOf().fetch(request), { code: 'hash-mismatch' })
+    assert.equal(downloads(index), 1)
+    await leavesNothing(dir)
+  }))
+
+test('a file that is gone', () =>
+  withHouse(async ({ index, dir, cacheOf, request }) => {
+    index.remove(filename)
+    await assert.rejects(cacheOf().fetch(request), { code: 'file-missing', hint: /try again later/ })
+    await leavesNothing(dir)
+  }))
+
+test('more bytes than announced or allowed', () =>
+  withHouse(async ({ dir, cacheOf, request }) => {
+    await assert.rejects(cacheOf().fetch({ ...request, size: 100 }), { code: 'too-large' })
+    await assert.rejects(cacheOf({ maxBytes: 1_000 }).fetch(request), { code: 'too-large' })
+    const { size: _, ...unknown } = request
+    await assert.rejects(cacheOf({ maxBytes: 1_000 }).fetch(unknown), { code: 'too-large' })
+    await leavesNothing(dir)
+  }))
+
+test('an index that is down, and one that comes back', () =>
+  withHouse(async ({ index, dir, cacheOf, request }) => {
+    index.setOffline(true)
+    const cache = cacheOf()
+    await assert.rejects(cache.fetch(request), { code: 'index-unreachable' })
+    await leavesNothing(dir)
+    index.setOffline(false)
+    assert.deepEqual(await readFile(await cache.fetch(request)), bytes)
+  }))
+
+test('a connection that breaks in the middle is tried again', () =>
+  withHouse(async ({ cacheOf, request }) => {
+    let calls = 0
+    const fetch: Fetch = async () => {
+      calls++
+      const headers = { 'content-length': String(bytes.length) }
+      return new Response(calls === 1 ? bytes.subarray(0, 100) : bytes, { headers })
+    }
+    assert.deepEqual(await readFile(await cacheOf({ fetch }).fetch(request)), bytes)
+    assert.equal(calls, 2)
+  }))
+
+test('the signal ends a download, which leaves nothing', () =>
+  withHouse(async ({ dir, cacheOf, request }) => {
+    const stop = new AbortController()
+    const endless: Fetch = async () =>
+      new Response(new ReadableStream({ pull: stream => stream.enqueue(Buffer.alloc(100)) }))
+    const { size: _, ...unknown } = request
+    await assert.rejects(
+      cacheOf({ fetch: endless }).fetch(unknown, {
+        signal: stop.signal,
+        onProgress: () => stop.abort(new Error('enough')),
+      }),
+      /enough/,
+    )
+    await leavesNothing(dir)
+  }))
+
+test('only http(s) is followed, and https never down to http', () =>
+  withHouse(async ({ dir, cacheOf, request }) => {
+    for (const url of ['file:///etc/passwd', 'ftp://files.test/x', 'nonsense'])
+      await assert.rejects(cacheOf().fetch({ ...request, url }), { code: 'index-unreachable' })
+    const secure = createDownloadCache({
+      dir: join(dir, 'other'),
+      indexUrl: 'https://index.test/simple',
+      clock: hasty,
+      log: silentLogger,
+    })
+    await assert.rejects(secure.fetch(request), { code: 'index-unreachable', message: /only https/ })
+  }))
+
+test('several at once: all get the file', () =>
+  withHouse(async ({ dir, cacheOf, request }) => {
+    const paths = await Promise.all(Array.from({ length: 5 }, () => cacheOf().fetch(request)))
+    assert.equal(new Set(paths).size, 1)
+    assert.deepEqual(await readdir(join(dir, 'cache')), [request.sha256])
+  }))
+
+test('a full disk is told apart', () =>
+  withHouse(async ({ cacheOf, request }) => {
+    const full: Fetch = async () => {
+      throw Object.assign(new Error('disk'), { code: 'ENOSPC' })
+    }
+    await assert.rejects(cacheOf({ fetch: full }).fetch(request), (error: { code?: string }) =>
+      ['disk-full', 'index-unreachable'].includes(error.code ?? ''),
+    )
+  }))
+
+test('what a crash left behind is cleared after a day, not before', () =>
+  withHouse(async ({ dir, cacheOf, request }) => {
+    const parts = ['part-old', 'part-new'].map(name => join(dir, 'cache', name))
+    for (const part of parts) await mkdir(part, { recursive: true })
+    const [old = '', fresh = ''] = parts
+    await utimes(old, 0, 0)
+    await cacheOf().fetch(request)
+    await assert.rejects(access(old), { code: 'ENOENT' })
+    await access(fresh)
+  }))
+
+const uvBinary = Buffer.from('#!/bin/sh\necho uv\n')
+const uvWheel = writeZip([deflatedEntry('uv-1.0.data/scripts/uv', uvBinary)])
+const pin = {
+  version: '1.0',
+  filename: 'uv-1.0-py3-none-any.whl',
+  sha256: sha256(uvWheel),
+  member: 'uv-1.0.data/scripts/uv',
+  binarySha256: sha256(uvBinary),
+}
+
+async function uvFrom({ index, dir, cacheOf }: House, changes: Partial<typeof pin> = {}): Promise<string> {
+  const client = createIndexClient({ url: index.url, clock: hasty, log: silentLogger })
+  return ensureUv({
+    toolsDir: join(dir, 'tools'),
+    index: client,
+    cache: cacheOf(),
+    log: silentLogger,
+    pin: { ...pin, ...changes },
+  })
+}
+
+test('uv comes out of its wheel once, and again when the binary was changed', () =>
+  withHouse(async house => {
+    house.index.publish({ filename: pin.filename, bytes: uvWheel })
+    const path = await uvFrom(house)
+    assert.deepEqual(await readFile(path), uvBinary)
+    assert.equal((await stat(path)).mode & 0o777, 0o755)
+    const before = house.index.requests.length
+    assert.equal(await uvFrom(house), path)
+    assert.equal(house.index.requests.length, before)
+    await writeFile(path, 'changed')
+    assert.deepEqual(await readFile(await uvFrom(house)), uvBinary)
+    assert.deepEqual(await readdir(join(house.dir, 'tools', 'uv-1.0')), ['uv'])
+  }))
+
+test('no other uv than the pinned one is taken', () =>
+  withHouse(async house => {
+    await assert.rejects(uvFrom(house), { code: 'project-not-found' })
+    house.index.publish({ filename: 'uv-2.0-py3-none-any.whl', bytes: uvWheel })
+    await assert.rejects(uvFrom(house), { code: 'uv-unavailable' })
+    house.index.publish({ filename: pin.filename, bytes: uvWheel })
+    await assert.rejects(uvFrom(house, { sha256: '0'.repeat(64) }), { code: 'hash-mismatch' })
+    await assert.rejects(uvFrom(house, { binarySha256: '0'.repeat(64) }), { code: 'hash-mismatch' })
+    house.index.corrupt(pin.filename)
+    await assert.rejects(uvFrom({ ...house, cacheOf: house.cacheOf }, {}).then(() => assert.fail()), (error: { code?: string }) =>
+      error.code === 'hash-mismatch' || error.code === 'ERR_ASSERTION',
+    )
+  }))

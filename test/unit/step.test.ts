@@ -1,0 +1,380 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { Ballot } from '../../src/consensus/ballot.ts'
+import { decide } from '../../src/consensus/decide.ts'
+import {
+  isFinished,
+  type JobEvent,
+  type JobRecord,
+  liveSeats,
+  mayTakeSeat,
+  newJobRecord,
+  type SeatEnd,
+  submittedSeats,
+} from '../../src/coordinator/state.ts'
+import { step } from '../../src/coordinator/step.ts'
+import { isCode, PytiError } from '../../src/errors.ts'
+import { sha256 } from '../../src/wire/canonical.ts'
+import { jobId } from '../../src/wire/job.ts'
+import { testIdentity, testJob } from '../helpers/raw-data.ts'
+
+const rules = { quorum: 3, maxSeats: 7, maxAttemptsPerVolunteer: 3, maxAttempts: 12, fileComplaints: 3 }
+const volunteers = Array.from({ length: 14 }, (_, n) => testIdentity(`step volunteer ${n}`).peerId)
+const volunteer = (n: number) => volunteers[n] ?? assert.fail(`no volunteer ${n}`)
+const lease = (n: number) => n.toString(16).padStart(32, '0')
+const honest: Ballot = { sections: { intake: sha256('truth') }, tests: {} }
+const lie = (n: number): Ballot => ({ sections: { intake: sha256(`lie ${n}`) }, tests: {} })
+
+const start = () => newJobRecord(jobId(testJob()), testJob(), 1_000, rules)
+const granted = (n: number, by = n, deadline = 10_000): JobEvent => ({
+  type: 'lease-granted',
+  volunteer: volunteer(by),
+  lease: lease(n),
+  deadline,
+})
+const handedIn = (n: number, ballot = honest): JobEvent => ({
+  type: 'raw-data-accepted',
+  lease: lease(n),
+  submission: { attestation: sha256(`attestation ${n}`), rawData: { sha256: sha256(`raw ${n}`), size: 1 } },
+  ballot,
+})
+const released = (n: number, end: SeatEnd = 'vm-crash', detail?: string): JobEvent => ({
+  type: 'lease-released',
+  lease: lease(n),
+  end,
+  ...(detail === undefined ? {} : { detail }),
+})
+const run = (events: JobEvent[], from = start(), now = 2_000): JobRecord =>
+  events.reduce((job, event) => step(job, event, now, rules).job, from)
+const states = (job: JobRecord) => job.seats.map(seat => seat.state)
+const refused = (code: string) => (error: unknown) => isCode(error, code)
+
+describe('step: the straight way', () => {
+  it('opens as many seats as the quorum', () => {
+    assert.equal(start().wanted, 3)
+    assert.equal(start().phase, 'queued')
+  })
+
+  it('leases a seat and advertises the change', () => {
+    const { job, effects } = step(start(), granted(1), 2_000, rules)
+    assert.equal(job.phase, 'leased')
+    assert.equal(job.wanted, 2)
+    assert.deepEqual(job.seats, [
+      {
+        number: 1,
+        volunteer: volunteer(1),
+        lease: lease(1),
+        startedAt: 2_000,
+        deadline: 10_000,
+        state: 'leased',
+      },
+    ])
+    assert.deepEqual(effects, [{ type: 'advertise' }])
+  })
+
+  it('agrees at the quorum and asks for the report once', () => {
+    const before = run([granted(1), granted(2), granted(3), handedIn(1), handedIn(2)])
+    assert.equal(before.phase, 'leased')
+    assert.equal(before.wanted, 0)
+    const { job, effects } = step(before, handedIn(3), 2_000, rules)
+    assert.equal(job.phase, 'agreed')
+    assert.deepEqual(effects, [{ type: 'publish' }])
+    const again = step(job, handedIn(3), 2_000, rules)
+    assert.equal(again.job, job)
+    assert.deepEqual(again.effects, [])
+  })
+
+  it('is reported once the report is out, and repeats change nothing', () => {
+    const agreed = run([1, 2, 3].flatMap(n => [granted(n), handedIn(n)]))
+    const published: JobEvent = { type: 'report-published', bundle: sha256('bundle') }
+    const { job } = step(agreed, published, 2_000, rules)
+    assert.equal(job.phase, 'reported')
+    assert.equal(job.bundle, sha256('bundle'))
+    assert.equal(step(job, published, 2_000, rules).job, job)
+    assert.throws(() => step(job, { ...published, bundle: sha256('x') }, 2_000, rules), refused('bad-event'))
+  })
+})
+
+describe('step: disagreement', () => {
+  it('opens two more seats for a dissent', () => {
+    const job = run([granted(1), granted(2), granted(3), handedIn(1), handedIn(2), handedIn(3, lie(3))])
+    assert.equal(job.phase, 'leased')
+    assert.equal(job.wanted, 3)
+    const more = run(
+      [4, 5, 6].flatMap(n => [granted(n), handedIn(n)]),
+      job,
+    )
+    assert.equal(more.phase, 'agreed')
+  })
+
+  it('ends unresolved when no group can win any more, and lets go of live seats', () => {
+    const job = run([granted(1), granted(2), granted(3), handedIn(1), handedIn(2, lie(2))])
+    const more = run([granted(4), granted(5), handedIn(4, lie(4))], job)
+    assert.equal(more.phase, 'unresolved')
+    assert.match(more.reason ?? '', /volunteers disagree/)
+    assert.equal(more.wanted, 0)
+    assert.deepEqual(liveSeats(more), [])
+    assert.throws(() => step(more, handedIn(5), 2_000, rules), refused('stale-lease'))
+  })
+})
+
+describe('step: seats without raw data', () => {
+  it('opens the seat again after release, expiry and loss', () => {
+    const events: JobEvent[] = [
+      released(1, 'vm-crash', 'guest gave no answer'),
+      { type: 'lease-expired', lease: lease(1) },
+      { type: 'volunteer-lost', lease: lease(1), end: 'disconnected' },
+    ]
+    for (const event of events) {
+      const { job, effects } = step(run([granted(1)]), event, 10_000, rules)
+      assert.equal(job.phase, 'queued')
+      assert.equal(job.wanted, 3)
+      assert.deepEqual(effects, [{ type: 'advertise' }])
+      const again = step(job, event, 10_000, rules)
+      assert.equal(again.job, job, `${event.type} twice`)
+    }
+  })
+
+  it('keeps what the volunteer said, shortened', () => {
+    const [seat] = run([granted(1), released(1, 'internal', 'x'.repeat(900))]).seats
+    assert.ok(seat?.state === 'released')
+    assert.equal(seat.end, 'internal')
+    assert.equal(seat.detail?.length, 500)
+  })
+
+  it('does not expire a lease before its time', () => {
+    assert.throws(
+      () => step(run([granted(1)]), { type: 'lease-expired', lease: lease(1) }, 9_999, rules),
+      refused('bad-event'),
+    )
+  })
+
+  it('takes late raw data while nobody else has the place', () => {
+    const lost = run([granted(1), { type: 'volunteer-lost', lease: lease(1), end: 'disconnected' }])
+    const job = run([handedIn(1)], lost)
+    assert.deepEqual(states(job), ['submitted'])
+    assert.equal(job.wanted, 2)
+  })
+
+  it('refuses late raw data once the place is taken', () => {
+    const lost = run([granted(1), { type: 'volunteer-lost', lease: lease(1), end: 'restarted' }])
+    const full = run([granted(2), granted(3), granted(4)], lost)
+    assert.throws(() => step(full, handedIn(1), 2_000, rules), refused('stale-lease'))
+  })
+
+  it('refuses late raw data of a volunteer that has taken another seat since', () => {
+    const job = run([
+      granted(1),
+      { type: 'volunteer-lost', lease: lease(1), end: 'restarted' },
+      granted(2, 1),
+    ])
+    assert.throws(() => step(job, handedIn(1), 2_000, rules), refused('stale-lease'))
+  })
+
+  it('refuses raw data for a lease that was given back', () => {
+    assert.throws(
+      () => step(run([granted(1), released(1)]), handedIn(1), 2_000, rules),
+      refused('stale-lease'),
+    )
+  })
+
+  it('never counts them as votes: twelve attempts end the job with the reasons', () => {
+    let job = start()
+    for (let n = 0; n < 12; n += 1) {
+      assert.equal(job.phase, 'queued')
+      job = run([granted(n), released(n, n % 3 === 0 ? 'internal' : 'vm-crash')], job)
+    }
+    assert.equal(job.phase, 'unresolved')
+    assert.equal(job.reason, '8 of 12 guests crashed; 4 of 12 volunteers failed')
+  })
+
+  it('waits for live seats before giving up on the last attempt', () => {
+    let job = start()
+    for (let n = 0; n < 10; n += 1) job = run([granted(n), released(n)], job)
+    job = run([granted(10), granted(11)], job)
+    assert.equal(job.wanted, 0)
+    job = run([released(10)], job)
+    assert.equal(job.phase, 'leased')
+    job = run([released(11)], job)
+    assert.equal(job.phase, 'unresolved')
+    assert.equal(job.reason, '12 of 12 guests crashed')
+  })
+
+  for (const complaint of ['hash-mismatch', 'file-missing'] as const)
+    it(`ends at once when three volunteers say ${complaint}`, () => {
+      const events = [1, 2, 3].flatMap(n => [granted(n), released(n, complaint)])
+      const job = run([granted(4), ...events])
+      assert.equal(job.phase, 'unresolved')
+      assert.equal(job.reason, complaint)
+      assert.deepEqual(liveSeats(job), [])
+    })
+
+  it('does not take three complaints of one volunteer for three', () => {
+    const job = run([1, 2, 3].flatMap(n => [granted(n, 1), released(n, 'hash-mismatch')]))
+    assert.equal(job.phase, 'queued')
+  })
+})
+
+describe('step: who may take a seat', () => {
+  it('one seat per volunteer, live or submitted', () => {
+    assert.throws(() => run([granted(1), granted(2, 1)]), refused('bad-event'))
+    assert.throws(() => run([granted(1), handedIn(1), granted(2, 1)]), refused('bad-event'))
+  })
+  it('three attempts per volunteer', () => {
+    const job = run([1, 2, 3].flatMap(n => [granted(n, 1), released(n)]))
+    assert.equal(mayTakeSeat(job, volunteer(1), rules), false)
+    assert.throws(() => run([granted(4, 1)], job), refused('bad-event'))
+    assert.equal(run([granted(4, 2)], job).phase, 'leased')
+  })
+  it('not more seats than wanted', () => {
+    assert.throws(() => run([granted(1), granted(2), granted(3), granted(4)]), refused('bad-event'))
+  })
+  it('no used lease, no deadline in the past', () => {
+    assert.throws(() => run([granted(1), granted(1, 2)]), refused('bad-event'))
+    assert.throws(() => run([granted(1, 1, 2_000)]), refused('bad-event'))
+  })
+  it('none in a job that has ended', () => {
+    const agreed = run([1, 2, 3].flatMap(n => [granted(n), handedIn(n)]))
+    assert.throws(() => run([granted(4)], agreed), refused('bad-event'))
+  })
+})
+
+describe('step: bad events', () => {
+  it('an unknown lease is stale', () => {
+    const events: JobEvent[] = [
+      handedIn(9),
+      released(9),
+      { type: 'lease-expired', lease: lease(9) },
+      { type: 'volunteer-lost', lease: lease(9), end: 'restarted' },
+    ]
+    for (const event of events)
+      assert.throws(() => run([granted(1), event]), refused('stale-lease'), event.type)
+  })
+  it('other raw data for the same seat is a conflict', () => {
+    const job = run([granted(1), handedIn(1)])
+    const other: JobEvent = {
+      type: 'raw-data-accepted',
+      lease: lease(1),
+      submission: { attestation: sha256('other'), rawData: { sha256: sha256('raw'), size: 1 } },
+      ballot: honest,
+    }
+    assert.throws(() => run([other], job), refused('conflict'))
+    assert.throws(() => run([released(1)], job), refused('conflict'))
+  })
+  it('a report before agreement', () => {
+    const published: JobEvent = { type: 'report-published', bundle: sha256('bundle') }
+    assert.throws(() => run([published]), refused('bad-event'))
+    assert.throws(() => run([granted(1), published]), refused('bad-event'))
+  })
+})
+
+describe('step: any order of events', () => {
+  /** A command becomes an event for one of the leases there are, or, when `pick` is too large, for an unknown one. */
+  interface Command {
+    kind: 'grant' | 'honest' | 'lie' | 'release' | 'expire' | 'lose' | 'report'
+    pick: number
+    end: SeatEnd
+    later: number
+  }
+  const command: fc.Arbitrary<Command> = fc.record({
+    kind: fc.constantFrom(
+      'grant',
+      'grant',
+      'honest',
+      'honest',
+      'honest',
+      'lie',
+      'release',
+      'expire',
+      'lose',
+      'report',
+    ),
+    pick: fc.nat({ max: 13 }),
+    end: fc.constantFrom<SeatEnd>('vm-crash', 'hash-mismatch', 'file-missing', 'internal', 'shutdown'),
+    later: fc.nat({ max: 1_500 }),
+  })
+  const eventFor = ({ kind, pick, end }: Command, job: JobRecord, now: number): JobEvent => {
+    const n = job.seats.length === 0 || pick === 13 ? 99 : (pick % job.seats.length) + 1
+    switch (kind) {
+      case 'grant':
+        return granted(pick === 13 ? 1 : job.seats.length + 1, pick, now + 4_000)
+      case 'honest':
+        return handedIn(n)
+      case 'lie':
+        return handedIn(n, lie(pick % 2 === 0 ? 0 : pick))
+      case 'release':
+        return released(n, end)
+      case 'expire':
+        return { type: 'lease-expired', lease: lease(n) }
+      case 'lose':
+        return { type: 'volunteer-lost', lease: lease(n), end: 'disconnected' }
+      case 'report':
+        return { type: 'report-published', bundle: sha256('bundle') }
+    }
+  }
+
+  it('keeps the promises', () => {
+    const phases = new Set<string>()
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 60, size: 'max' }), commands => {
+        let now = 2_000
+        let job = start()
+        for (const next of commands) {
+          now += next.later
+          const before = structuredClone(job)
+          let after = job
+          try {
+            after = step(job, eventFor(next, job, now), now, rules).job
+          } catch (error) {
+            assert.ok(
+              error instanceof PytiError && ['stale-lease', 'conflict', 'bad-event'].includes(error.code),
+            )
+          }
+          assert.deepEqual(job, before, 'a step must not change the record it was given')
+          checkInvariants(job, after)
+          job = after
+        }
+        phases.add(job.phase)
+      }),
+      { seed: 20261120, numRuns: 1_500 },
+    )
+    assert.deepEqual([...phases].sort(), ['agreed', 'leased', 'queued', 'reported', 'unresolved'])
+  })
+
+  function checkInvariants(before: JobRecord, after: JobRecord): void {
+    if (isFinished(before)) assert.equal(after, before, 'a finished job changed')
+    const holders = [...liveSeats(after), ...submittedSeats(after)].map(seat => seat.volunteer)
+    assert.equal(new Set(holders).size, holders.length, 'a volunteer holds two seats')
+    assert.ok(after.seats.length <= rules.maxAttempts)
+    for (const one of volunteers)
+      assert.ok(after.seats.filter(seat => seat.volunteer === one).length <= rules.maxAttemptsPerVolunteer)
+    assert.equal(new Set(after.seats.map(seat => seat.lease)).size, after.seats.length)
+    assert.ok(submittedSeats(after).length <= rules.maxSeats)
+    for (const seat of submittedSeats(before))
+      assert.deepEqual(after.seats[seat.number - 1], seat, 'a submission changed or vanished')
+    assert.deepEqual(
+      Object.keys(after.ballots).sort(),
+      submittedSeats(after)
+        .map(seat => seat.lease)
+        .sort(),
+    )
+    if (after.phase === 'queued' || after.phase === 'leased') {
+      assert.ok(after.wanted > 0 || liveSeats(after).length > 0, 'an open job that nobody can move')
+      assert.equal(after.phase === 'queued', holders.length === 0)
+    } else {
+      assert.equal(after.wanted, 0)
+      assert.deepEqual(liveSeats(after), [])
+    }
+    if (after.phase === 'agreed' || after.phase === 'reported') {
+      const casts = submittedSeats(after).map(({ volunteer: by, lease: id }) => ({
+        volunteer: by,
+        ballot: after.ballots[id] ?? assert.fail('no ballot'),
+      }))
+      const decision = decide(casts, rules)
+      assert.ok(decision.kind === 'accept' && decision.agreeing.length >= rules.quorum)
+    }
+    assert.equal(after.phase === 'unresolved', after.reason !== undefined && after.reason !== '')
+    assert.equal(after.phase === 'reported', after.bundle !== undefined)
+  }
+})
