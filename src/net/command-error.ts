@@ -5,7 +5,11 @@ import type { CommandErrorCode } from '../wire/commands.ts'
 export class CommandError extends PytiError<CommandErrorCode> {
   readonly retryAfterMs: number | undefined
 
-  constructor(code: CommandErrorCode, message: string, options: { retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    code: CommandErrorCode,
+    message: string,
+    options: { retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(code, message, { cause: options.cause })
     this.name = 'CommandError'
     this.retryAfterMs = options.retryAfterMs

@@ -5,7 +5,12 @@ import type { IndexClient } from './index-client.ts'
 import { subjectsFor } from './upload-subjects.ts'
 import type { Upload, UploadFeed } from './uploads.ts'
 
-const PendingUpload = z.object({ project: z.string(), filename: z.string(), version: z.string().optional(), serial: z.int().optional() })
+const PendingUpload = z.object({
+  project: z.string(),
+  filename: z.string(),
+  version: z.string().optional(),
+  serial: z.int().optional(),
+})
 /** Cursor of the feed below, and the uploads whose project page did not show them yet. */
 const Cursor = z.object({ feed: z.string(), pending: z.array(PendingUpload) })
 
@@ -18,18 +23,30 @@ const maxPending = 500
  */
 export function createSubjectFeed(feed: UploadFeed, index: IndexClient, log: Logger) {
   return {
-    async poll(cursor: string | undefined, signal: AbortSignal): Promise<{ cursor: string; uploads: Subject[] }> {
+    async poll(
+      cursor: string | undefined,
+      signal: AbortSignal,
+    ): Promise<{ cursor: string; uploads: Subject[] }> {
       const before = cursor === undefined ? undefined : Cursor.parse(JSON.parse(cursor))
       const batch = await feed.poll(before?.feed, signal)
-      const wanted: Upload[] = [...(before?.pending ?? []), ...batch.uploads].map(({ version, serial, ...upload }) => ({
-        ...upload,
-        ...(version !== undefined && { version }),
-        ...(serial !== undefined && { serial }),
-      }))
+      const wanted: Upload[] = [...(before?.pending ?? []), ...batch.uploads].map(
+        ({ version, serial, ...upload }) => ({
+          ...upload,
+          ...(version !== undefined && { version }),
+          ...(serial !== undefined && { serial }),
+        }),
+      )
       const { subjects, pending, refused } = await subjectsFor(wanted, index, { signal })
-      for (const { upload, reason } of refused) log.warn('upload left out', { filename: upload.filename, reason })
-      if (pending.length > maxPending) log.warn('uploads given up: their project pages never showed them', { uploads: pending.length - maxPending })
-      return { cursor: JSON.stringify({ feed: batch.cursor, pending: pending.slice(-maxPending) }), uploads: subjects }
+      for (const { upload, reason } of refused)
+        log.warn('upload left out', { filename: upload.filename, reason })
+      if (pending.length > maxPending)
+        log.warn('uploads given up: their project pages never showed them', {
+          uploads: pending.length - maxPending,
+        })
+      return {
+        cursor: JSON.stringify({ feed: batch.cursor, pending: pending.slice(-maxPending) }),
+        uploads: subjects,
+      }
     },
   }
 }

@@ -45,6 +45,7 @@ export async function runSession(
     overdue = error
     vm.channel.destroy()
   }
+  options.signal?.throwIfAborted()
   let timer = setTimeout(() => end(fail('guest-silent', `the guest said nothing for ${options.bootMs} ms after its start`))(), options.bootMs)
   const onAbort = () => vm.channel.destroy()
   options.signal?.addEventListener('abort', onAbort, { once: true })

@@ -75,7 +75,7 @@ function qemuDriver(accelerator: Accelerator): Driver {
 export const tcgDriver = qemuDriver({
   backend: 'tcg',
   slowness: 6,
-  arguments: ['-accel', 'tcg,tb-size=128', '-cpu', 'max'],
+  arguments: ['-accel', 'tcg,tb-size=128', '-cpu', 'max,la57=off'],
 })
 
 export const kvmDriver = qemuDriver({

@@ -156,7 +156,7 @@ export const BlobRequest = z.strictObject({
 /** Small hint on the push stream; work itself is always pulled. */
 export const Advert = z.strictObject({
   sequence: z.int().min(0),
-  /** Jobs with open seats at this moment. */
+  /** Open seats at this moment. */
   open: z.int().min(0),
 })
 export type Advert = z.infer<typeof Advert>
