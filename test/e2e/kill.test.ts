@@ -52,7 +52,7 @@ describe('killed processes', () => {
     coordinator = startChildNode('coordinator', ['coordinator', '--data', join(dir, 'coordinator'), '--listen', listen], event => events.push('coordinator', event))
     const ready = await coordinator.ready
     address = ready.addresses[0] ?? ''
-    client = await connectClient(address, AbortSignal.timeout(30_000))
+    client = await connectClient(address, AbortSignal.timeout(600_000))
   }
   const startVolunteer = async (name: string, to = address) => {
     const node = startChildNode(
@@ -65,12 +65,8 @@ describe('killed processes', () => {
     return node
   }
   const ended = async (job: string): Promise<JobStatus> => {
-    for (;;) {
-      const status = await client.status(job)
-      if (status.phase === 'reported' || status.phase === 'unresolved') return status
-      await events.wait((_node, event) => event.event === 'job' || event.event === 'submitted')
-      await new Promise(resolve => setImmediate(resolve))
-    }
+    await events.wait((_node, event) => event.event === 'job' && event.job === job && (event.phase === 'reported' || event.phase === 'unresolved'))
+    return client.status(job)
   }
 
   before(async () => {

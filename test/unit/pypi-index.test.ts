@@ -26,7 +26,8 @@ const noPip = {
 }
 
 test('the index: option, environment, pip settings, pip default', async () => {
-  const help = 'Package Index Options:\n  -i, --index-url <url>  Base URL (default\n    https://default.test/simple). This'
+  const help =
+    'Package Index Options:\n  -i, --index-url <url>  Base URL (default\n    https://default.test/simple). This'
   const pip = (config: string) => ({ config: async () => config, downloadHelp: async () => help })
   const env = { PIP_INDEX_URL: 'https://env.test/simple/' }
   assert.deepEqual(await findIndex({ override: 'http://127.0.0.1:1/simple/', env, pip: noPip }), {
@@ -53,7 +54,7 @@ test('no pip, a pip that says nothing, and a URL that is none', async () => {
   await assert.rejects(findIndex({ env: {}, pip: noPip }), { code: 'no-index', hint: /--index URL/ })
   const silent = { config: async () => '', downloadHelp: async () => 'help' }
   await assert.rejects(findIndex({ env: {}, pip: silent }), { code: 'no-index' })
-  await assert.rejects(findIndex({ env: {} }), { code: 'no-index' })
+  await assert.rejects(findIndex({ env: { PATH: '/nonexistent' } }), { code: 'no-index' })
   for (const override of ['', 'simple', 'file:///simple', 'ftp://index.test'])
     await assert.rejects(findIndex({ override, env: {}, pip: noPip }), { code: 'bad-index-url' })
 })
@@ -170,7 +171,14 @@ test('an HTML page: attributes, entities, base, comments', () => {
 })
 
 test('broken HTML ends, and takes no time', () => {
-  for (const html of ['<a href="x', '<', '<!--', '<a '.repeat(50_000), `<a ${'x '.repeat(100_000)}`, '<a href='])
+  for (const html of [
+    '<a href="x',
+    '<',
+    '<!--',
+    '<a '.repeat(50_000),
+    `<a ${'x '.repeat(100_000)}`,
+    '<a href=',
+  ])
     assert.ok(parseAnchors(html))
 })
 

@@ -72,7 +72,10 @@ test('the bound holds, the result resolves, and nobody is lost', async () => {
         assert.deepEqual([...(value ?? []), ...dropped].sort(), requirements.toSorted())
         if (value) assert.ok((await attempt(value)).ok)
         if (explain && bad.length <= 6 && conflicts.length === 0)
-          assert.deepEqual(value, requirements.filter(text => !bad.includes(text)))
+          assert.deepEqual(
+            value,
+            requirements.filter(text => !bad.includes(text)),
+          )
       },
     ),
     { seed, verbose: true },
