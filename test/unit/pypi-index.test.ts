@@ -262,6 +262,16 @@ test('an index that is down is tried four times, with a hint in the end', () =>
     assert.equal(index.requests.length, 9)
   }))
 
+test('a redirect from https down to http is not taken', async () => {
+  const fetch: Fetch = async () =>
+    Object.defineProperty(new Response('<html>'), 'url', { value: 'http://index.test/simple/demo/' })
+  const options = { url: 'https://index.test/simple', clock: hasty, log: silentLogger, fetch }
+  await assert.rejects(createIndexClient(options).project('demo'), {
+    code: 'index-unreachable',
+    message: /only https/,
+  })
+})
+
 test('a retry that works is enough', () =>
   withIndex(async index => {
     index.setOffline(true)

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { Sha256 } from '../wire/job.ts'
+import { limits } from '../wire/limits.ts'
+import { asDiskFull, type DownloadRequest, hasCode, saveBody, tooLarge } from './download-body.ts'
+import { createHttp, type HttpOptions } from './http.ts'
+
+export interface DownloadCache {
+  /**
+   * Path of a file with exactly this digest: from the cache, re-read and checked before each use, or downloaded.
+   * @throws PytiError `hash-mismatch` | `file-missing` | `too-large` | `index-unreachable` | `disk-full`, or the
+   * signal's reason
+   */
+  fetch(
+    request: DownloadRequest,
+    options?: { signal?: AbortSignal; onProgress?: (bytes: number) => void },
+  ): Promise<string>
+}
+
+const partPrefix = 'part-'
+const abandonedMs = 24 * 3_600_000
+
+/**
+ * Downloads named by SHA-256. Safe for several processes at once: each writes to a folder of its own and renames.
+ * @param options.indexUrl credentials in it go to its own origin only
+ */
+export function createDownloadCache(
+  options: HttpOptions & { dir: string; maxBytes?: number },
+): DownloadCache {
+  const { dir, clock, maxBytes = limits.distributionBytes } = options
+  const http = createHttp(options)
+  let prepared: Promise<void> | undefined
+
+  async function prepare(): Promise<void> {
+    await mkdir(dir, { recursive: true })
+    for (const name of await readdir(dir)) {
+      if (!name.startsWith(partPrefix)) continue
+      const left = await stat(join(dir, name)).catch(() => undefined)
+      if (left && clock.now() - left.mtimeMs > abandonedMs)
+        await rm(join(dir, name), { recursive: true, force: true })
+    }
+  }
+
+  return {
+    async fetch(request, { signal, onProgress = () => {} } = {}) {
+      signal?.throwIfAborted()
+      Sha256.parse(request.sha256)
+      if ((request.size ?? 0) > maxBytes) throw tooLarge(request, maxBytes)
+      prepared ??= prepare()
+      try {
+        await prepared
+        const path = join(dir, request.sha256)
+        if ((await digestOfFile(path, signal)) === request.sha256) return path
+        const part = await mkdtemp(join(dir, partPrefix))
+        try {
+          const fresh = join(part, 'file')
+          const receive = (response: Response, alive: () => void) =>
+            saveBody(response, fresh, request, maxBytes, bytes => {
+              signal?.throwIfAborted()
+              alive()
+              onProgress(bytes)
+            })
+          await http.get(request.url, {}, receive, signal)
+          await rename(fresh, path)
+        } finally {
+          await rm(part, { recursive: true, force: true })
+        }
+        return path
+      } catch (cause) {
+        prepared = undefined
+        throw asDiskFull(cause, dir)
+      }
+    },
+  }
+}
+
+/** @returns undefined when there is no such file */
+export async function digestOfFile(path: string, signal?: AbortSignal): Promise<string | undefined> {
+  const hash = createHash('sha256')
+  try {
+    await pipeline(createReadStream(path), hash, signal === undefined ? {} : { signal })
+  } catch (cause) {
+    signal?.throwIfAborted()
+    if (hasCode(cause, 'ENOENT')) return undefined
+    throw cause
+  }
+  return hash.digest('hex')
+}
