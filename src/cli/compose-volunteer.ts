@@ -22,8 +22,9 @@ import type { Paths } from './paths.ts'
 export function jobTools(options: {
   paths: Paths
   index: IndexConfig
-  /** Path of the uv binary. */
+  /** Paths of the uv binary and of the system's interpreter, whose markers it reads. */
   uv: string
+  python: string
   images: ImageStore
   /** Files that came from the coordinator. */
   received: BlobStore
@@ -40,6 +41,7 @@ export function jobTools(options: {
   const cache = createDownloadCache({ indexUrl: index.url, clock, log, dir: paths.downloads })
   const uv = {
     path: options.uv,
+    python: options.python,
     cacheDir: paths.uvCache,
     indexUrl: index.url,
     env: process.env,

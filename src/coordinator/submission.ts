@@ -39,6 +39,7 @@ export function checkRawData(testimony: Testimony, bytes: Uint8Array, job: Job):
   for (const [task, entry] of Object.entries(rawData.tasks))
     if (entry.stable.reason !== 'not-requested' && !job.tasks.some(asked => asked === task))
       throw bad(`the raw data has the task ${task}, which the job does not ask for`)
+  for (const task of job.tasks) if (!rawData.tasks[task]) throw bad(`the raw data lacks the task ${task}`)
   const { attachments } = rawData
   if (new Set(attachments.map(({ name }) => name)).size < attachments.length)
     throw bad('two attachments have one name')

@@ -12,7 +12,8 @@ import { makeDistributions } from '../../src/pypi/make-distribution.ts'
 import { Summary } from '../../src/report/summary.ts'
 import { tarBomb, zipBomb } from '../helpers/archive-bombs.ts'
 import { badArchives } from '../helpers/bad-archives.ts'
-import { leftovers, pyti, runAll, runFolders, targetsOn } from '../helpers/local-network.ts'
+import { alive, family, pyti, runAll, strayFolders, targetsOn } from '../helpers/local-network.ts'
+import { smallWheel } from '../helpers/small-wheel.ts'
 
 const samples = join(import.meta.dirname, '../../samples')
 let dir: string
@@ -51,6 +52,30 @@ describe('archives at fault get a signed report that says so', () => {
   })
 })
 
+describe('trouble that is not the archive', () => {
+  it('1 MB that unpacks to 1 GiB fills the guest and nothing else', async () => {
+    const { filename, bytes } = zipBomb(1)
+    await writeFile(join(dir, filename), bytes)
+    const targets = await findTargets(join(dir, filename), { client: () => assert.fail('no index is asked'), python: '3.13', kinds: ['wheel'] })
+    const { summary } = (await runAll(targets, { index: index.url, volunteers: 2 })).get(filename) ?? {}
+    assert.deepEqual([summary?.tasks.install?.status, summary?.tasks.install?.reason], ['failed', 'disk-full'], summary?.reason)
+  })
+
+  it('an index that goes down in mid-job and comes back costs time, not the report', async () => {
+    index.publish(smallWheel('patient', `1.${Date.now()}`))
+    const targets = await targetsOn(index.url, ['patient'])
+    index.setOffline(true)
+    const results = await runAll(targets, {
+      index: index.url,
+      volunteers: 2,
+      onEvent: event => {
+        if (event.event === 'released') index.setOffline(false)
+      },
+    })
+    for (const { summary } of results.values()) assert.equal(summary.verdict, 'clean', summary.reason)
+  })
+})
+
 describe('pyti test, asked for what cannot be', () => {
   for (const [name, what, message] of [
     ['a project that does not exist', 'no-such-project', /no-such-project/],
@@ -71,10 +96,12 @@ describe('pyti test, asked for what cannot be', () => {
   })
 
   it('a file whose bytes are not those of its hash: no report, and the reason', async () => {
-    const [target] = await targetsOn(index.url, ['pyti-sample-tested'], ['sdist'])
+    // New bytes each time: a file that is in the download cache already is not fetched again.
+    index.publish(smallWheel('corrupted', `1.${Date.now()}`))
+    const [target] = await targetsOn(index.url, ['corrupted'])
     assert.ok(target)
     index.corrupt(target.subject.filename)
-    const { summary, accepted } = (await runAll([{ ...target, subject: target.subject }], { index: index.url, volunteers: 3 })).get(target.subject.filename) ?? {}
+    const { summary, accepted } = (await runAll([target], { index: index.url, volunteers: 3 })).get(target.subject.filename) ?? {}
     assert.equal(accepted, undefined)
     assert.match(summary?.reason ?? '', /hash-mismatch/)
   })
@@ -104,10 +131,16 @@ describe('pyti test, the command', () => {
 
   it('Ctrl-C in the middle: exit code 130, no process, VM or folder left', async () => {
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli/main.ts'), 'test', 'pyti-sample-pure', '--index', index.url, '--out', join(dir, 'out-2')], { stdio: ['ignore', 'ignore', 'pipe'] })
-    for await (const line of createInterface({ input: child.stderr })) if (/: running/.test(line)) child.kill('SIGINT')
+    let started: number[] = []
+    for await (const line of createInterface({ input: child.stderr })) {
+      if (started.length > 0 || !/: running/.test(line)) continue
+      started = await family(child.pid ?? 0)
+      child.kill('SIGINT')
+    }
     const code = child.exitCode ?? (await new Promise(resolve => child.once('close', resolve)))
     assert.equal(code, 130)
-    assert.deepEqual(await leftovers(), [])
-    assert.deepEqual(await runFolders(), [])
+    assert.ok(started.length > 5, `${started.length} processes had been started`)
+    assert.deepEqual(alive(started), [])
+    assert.deepEqual(await strayFolders(), [])
   })
 })

@@ -12,14 +12,17 @@ import { type EmbeddedIndex, startEmbeddedIndex } from '../../src/pypi/embedded-
 import { makeDistributions } from '../../src/pypi/make-distribution.ts'
 import type { JobStatus } from '../../src/wire/commands.ts'
 import { taskNames } from '../../src/wire/job.ts'
-import { leftovers, pyti, runFolders, targetsOn, testDriver } from '../helpers/local-network.ts'
+import { alive, pyti, strayFolders, targetsOn, testDriver } from '../helpers/local-network.ts'
 
 /** Resolves with the first event of a node that fits. */
 function watchEvents() {
   const seen: { node: string; event: NodeEvent }[] = []
   const waiting = new Set<() => void>()
+  const vms = new Set<number>()
   return {
+    vms,
     push(node: string, event: NodeEvent) {
+      if (event.event === 'vm') vms.add(event.pid)
       seen.push({ node, event })
       for (const wake of waiting) wake()
     },
@@ -132,7 +135,7 @@ describe('killed processes', () => {
 
   it('leaves nothing behind', async () => {
     await Promise.all(volunteers.map(node => node.stop()))
-    assert.deepEqual(await leftovers(), [])
-    assert.deepEqual(await runFolders(), [])
+    assert.deepEqual(alive(events.vms), [])
+    assert.deepEqual(await strayFolders(), [])
   })
 })

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { NodeEvent } from '../../src/cli/events.ts'
 import { ensureImage } from '../../src/cli/image.ts'
 import { findPaths } from '../../src/cli/paths.ts'
 import { type DistributionResult, type RunOptions, runDistributions } from '../../src/cli/run-distributions.ts'
@@ -28,10 +29,15 @@ export async function targetsOn(indexUrl: string, projects: string[], kinds: Dis
   return targets
 }
 
+/** Host process ids of every VM that `runAll` saw start. */
+export const vms = new Set<number>()
+
 /** Runs targets through real coordinator and volunteer processes; results by file name. */
 export async function runAll(
   targets: Target[],
-  options: Partial<Pick<RunOptions, 'volunteers' | 'index' | 'taskSeconds' | 'onResult' | 'signal'>>,
+  options: Partial<Pick<RunOptions, 'volunteers' | 'index' | 'taskSeconds' | 'onResult' | 'signal'>> & {
+    onEvent?: (event: NodeEvent) => void
+  },
 ): Promise<Map<string, DistributionResult>> {
   const { driver } = await testDriver()
   const outDir = await mkdtemp(join(tmpdir(), 'pyti-test-'))
@@ -45,7 +51,14 @@ export async function runAll(
       tasks: [...taskNames],
       outDir,
       color: false,
-      progress: { line() {}, event() {}, end() {} },
+      progress: {
+        line() {},
+        event(_node, event) {
+          if (event.event === 'vm') vms.add(event.pid)
+          options.onEvent?.(event)
+        },
+        end() {},
+      },
       signal: AbortSignal.timeout(20 * 60_000),
       ...options,
       onResult: result => {
@@ -59,19 +72,37 @@ export async function runAll(
   return results
 }
 
-/** Command lines of processes that belong to VMs or nodes of this software and whose own process is gone. */
-export async function leftovers(): Promise<string[]> {
-  const found: string[] = []
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid)) continue
-    const line = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
-    if (/\/k\/linux mem=|qemu-system-x86_64 -nodefaults/.test(line)) found.push(`${pid} ${line.slice(0, 120)}`)
+/** Processes below this one, their children included: what a command started. */
+export async function family(pid: number): Promise<number[]> {
+  const parents = new Map<number, number>()
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '')
+    parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0))
   }
-  return found
+  const members = [pid]
+  for (let at = 0; at < members.length; at++)
+    for (const [child, parent] of parents) if (parent === members[at]) members.push(child)
+  return members
 }
 
-export async function runFolders(): Promise<string[]> {
-  return (await readdir(paths.run).catch(() => [])).filter(name => /^(vm|job)-/.test(name))
+export function alive(pids: Iterable<number>): number[] {
+  return [...pids].filter(pid => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  })
+}
+
+/** VM and job folders whose process is gone. */
+export async function strayFolders(): Promise<string[]> {
+  const names = await readdir(paths.run).catch(() => [])
+  return names.filter(name => {
+    const owner = Number(/^(?:vm|job)-(\d+)-/.exec(name)?.[1])
+    return owner === process.pid || alive([owner]).length === 0
+  })
 }
 
 /** Runs the real command line. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import { before, describe, it } from 'node:test'
 import { drivers, probeBackendCached } from '../../src/sandbox/backends.ts'
 import type { Image } from '../../src/sandbox/image/store.ts'
 import { runGuest } from '../../src/sandbox/run-guest.ts'
 import type { GuestPlan } from '../../src/wire/guest.ts'
 import { GuestRecord } from '../../src/wire/raw-data.ts'
-import { leftovers, paths, runFolders, testDriver } from '../helpers/local-network.ts'
+import { alive, family, paths, strayFolders, testDriver } from '../helpers/local-network.ts'
 
 const plan: GuestPlan = {
   schema: 'pyti.plan/1',
@@ -16,19 +16,6 @@ const plan: GuestPlan = {
   incomplete: [],
   limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
   hashSeed: 0,
-}
-
-/** The jail's process and all below it. */
-async function family(pid: number): Promise<number[]> {
-  const parents = new Map<number, number>()
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '')
-    parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0))
-  }
-  const members = [pid]
-  for (let at = 0; at < members.length; at++) for (const [child, parent] of parents) if (parent === members[at]) members.push(child)
-  return members
 }
 
 for (const driver of drivers)
@@ -49,7 +36,7 @@ for (const driver of drivers)
       const record = GuestRecord.parse(JSON.parse(output.items.get('guest.json')?.toString() ?? ''))
       assert.match(record.python, /^3\.13\./)
       assert.deepEqual(record.tasks, {})
-      assert.deepEqual(await runFolders(), [])
+      assert.deepEqual(await strayFolders(), [])
     })
 
     it('no process of it is root on the host, and none shares its network', async context => {
@@ -90,9 +77,14 @@ for (const driver of drivers)
     it('an abort in the middle leaves no process and no folder', async context => {
       if (why) return context.skip(why)
       const stop = new AbortController()
-      const running = runGuest({ ...base(), signal: stop.signal, onStart: () => stop.abort(new Error('enough')) })
-      await assert.rejects(running, /enough/)
-      assert.deepEqual(await leftovers(), [])
-      assert.deepEqual(await runFolders(), [])
+      let pid = 0
+      const onStart = (vm: { pid: number }) => {
+        pid = vm.pid
+        stop.abort(new Error('enough'))
+      }
+      await assert.rejects(runGuest({ ...base(), signal: stop.signal, onStart }), /enough/)
+      assert.ok(pid > 0)
+      assert.deepEqual(alive([pid]), [])
+      assert.deepEqual(await strayFolders(), [])
     })
   })

@@ -8,6 +8,7 @@ import { loadOrCreateIdentity } from '../../identity.ts'
 import { parseTarget } from '../../net/addresses.ts'
 import { keepConnected } from '../../net/discovery.ts'
 import { createNetwork } from '../../net/libp2p.ts'
+import { findPython } from '../../pypi/pip.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { chooseBackend } from '../../sandbox/backends.ts'
@@ -89,6 +90,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
         tools: jobTools({
           paths, index, uv, driver, network, log,
           images: new ImageStore(paths.images),
+          python: await findPython(process.env),
           received: await openBlobStore(join(flags.data, 'received')),
           coordinator: target.peer,
           cpus: flags.cpus ?? Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
