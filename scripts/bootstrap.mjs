@@ -40,12 +40,19 @@ function step(name, command, args, options = {}) {
 
 async function installNpmPackages() {
   const stamp = join(root, 'node_modules/.package-lock.json')
-  const current = existsSync(stamp) && existsSync(node) && statSync(stamp).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
+  const current =
+    existsSync(stamp) &&
+    existsSync(node) &&
+    statSync(stamp).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
   if (current) return
   const { code, output } = await step('installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund'])
-  if (code !== 0) fail(`npm ci failed:\n${output}`, 'check that npm reaches its registry, then run the command again')
+  if (code !== 0)
+    fail(`npm ci failed:\n${output}`, 'check that npm reaches its registry, then run the command again')
   if (!existsSync(node) || spawnSync(node, ['--version']).status !== 0)
-    fail('the npm package "node" brought no Node 24', 'allow install scripts for it (`npm config set ignore-scripts false`) or put Node >= 22 on PATH')
+    fail(
+      'the npm package "node" brought no Node 24',
+      'allow install scripts for it (`npm config set ignore-scripts false`) or put Node >= 22 on PATH',
+    )
 }
 
 /** What must be on the machine, by the program that proves it, and the Debian package that brings it. */
@@ -69,24 +76,39 @@ async function installDebianPackages(forTesting) {
   const missing = wanted.filter(tool => !has(tool)).map(tool => tool.debian)
   if (missing.length === 0) return
   const line = `apt-get install --no-install-recommends ${missing.join(' ')}`
-  if (!existsSync('/usr/bin/apt-get')) fail(`missing programs: ${missing.join(', ')} (names of Debian packages)`, 'install them with your package manager')
+  if (!existsSync('/usr/bin/apt-get'))
+    fail(
+      `missing programs: ${missing.join(', ')} (names of Debian packages)`,
+      'install them with your package manager',
+    )
   const sudo = isRoot ? [] : ['sudo', '-n']
-  if (!isRoot && spawnSync('sudo', ['-n', 'true']).status !== 0) fail(`missing: ${missing.join(', ')}`, `run \`sudo ${line}\`, then this command again`)
+  if (!isRoot && spawnSync('sudo', ['-n', 'true']).status !== 0)
+    fail(`missing: ${missing.join(', ')}`, `run \`sudo ${line}\`, then this command again`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const apt = (name, args) => {
     const [command, ...rest] = [...sudo, 'apt-get', ...args]
     return step(name, command, rest, { env })
   }
   await apt('refreshing the Debian package lists', ['update', '-qq'])
-  const { code, output } = await apt(`installing Debian packages ${missing.join(' ')}`, ['install', '-y', '-qq', '--no-install-recommends', ...missing])
+  const { code, output } = await apt(`installing Debian packages ${missing.join(' ')}`, [
+    'install',
+    '-y',
+    '-qq',
+    '--no-install-recommends',
+    ...missing,
+  ])
   if (code !== 0) fail(`apt-get failed:\n${output}`, `run \`${line}\` yourself, then this command again`)
 }
 
 const [mode, ...args] = process.argv.slice(2)
 await installNpmPackages()
 await installDebianPackages(mode === 'test')
-const program = mode === 'test' ? [join(root, 'scripts/test.ts'), ...args] : [join(root, 'src/cli/main.ts'), ...(mode === 'cli' ? args : [mode, ...args])]
+const program =
+  mode === 'test'
+    ? [join(root, 'scripts/test.ts'), ...args]
+    : [join(root, 'src/cli/main.ts'), ...(mode === 'cli' ? args : [mode, ...args])]
 const child = spawn(node, program, { cwd: mode === 'cli' ? process.cwd() : root, stdio: 'inherit' })
 // Ctrl-C reaches the child by itself; it cleans up and this process waits for it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
 child.on('close', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))

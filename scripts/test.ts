@@ -21,7 +21,10 @@ function run(title: string, command: string, args: string[]): Promise<number> {
 }
 
 const nodeTest = (concurrency: number, ...patterns: string[]) => [
-  '--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, ...(only.length > 0 ? only : patterns),
+  '--test',
+  '--test-reporter=spec',
+  `--test-concurrency=${concurrency}`,
+  ...(only.length > 0 ? only : patterns),
 ]
 
 const steps: [title: string, command: string, args: string[]][] =
@@ -30,15 +33,32 @@ const steps: [title: string, command: string, args: string[]][] =
     : [
         ['1/6 linter', bin('biome'), ['check']],
         ['2/6 types', bin('tsc'), ['-p', '.']],
-        ['3/6 guest agent (Python)', 'python3', ['-m', 'unittest', 'discover', '-s', 'guest/tests', '-t', 'guest/tests']],
+        [
+          '3/6 guest agent (Python)',
+          'python3',
+          ['-m', 'unittest', 'discover', '-s', 'guest/tests', '-t', 'guest/tests'],
+        ],
         ['4/6 unit tests', bin('node'), nodeTest(2, 'test/unit/**/*.test.ts')],
         ['5/6 guest image', bin('node'), ['src/cli/main.ts', 'image', 'build']],
-        ['6/6 integration and end-to-end tests: real network, real VMs (about ten minutes)', bin('node'), nodeTest(1, 'test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts', ...(long ? ['test/long/**/*.test.ts'] : []))],
+        [
+          '6/6 integration and end-to-end tests: real network, real VMs (about ten minutes)',
+          bin('node'),
+          nodeTest(
+            1,
+            'test/integration/**/*.test.ts',
+            'test/e2e/**/*.test.ts',
+            ...(long ? ['test/long/**/*.test.ts'] : []),
+          ),
+        ],
       ]
 
 const started = Date.now()
 const failed: string[] = []
 for (const [title, command, args] of steps) if ((await run(title, command, args)) !== 0) failed.push(title)
 const minutes = ((Date.now() - started) / 60_000).toFixed(1)
-process.stdout.write(failed.length === 0 ? `\nall steps passed in ${minutes} minutes\n` : `\nFAILED after ${minutes} minutes: ${failed.join('; ')}\n`)
+process.stdout.write(
+  failed.length === 0
+    ? `\nall steps passed in ${minutes} minutes\n`
+    : `\nFAILED after ${minutes} minutes: ${failed.join('; ')}\n`,
+)
 process.exitCode = failed.length === 0 ? 0 : 1

@@ -60,8 +60,12 @@ export async function runCommand(
   })
   const stderrTail = tail.join('\n')
   if (code !== 0)
-    throw new PytiError('command-failed', `${command} ended with ${killedBy ?? `exit code ${code}`}: ${tail.slice(-3).join(' | ')}`, {
-      details: { argv, code, stderr: stderrTail },
-    })
+    throw new PytiError(
+      'command-failed',
+      `${command} ended with ${killedBy ?? `exit code ${code}`}: ${tail.slice(-3).join(' | ')}`,
+      {
+        details: { argv, code, stderr: stderrTail },
+      },
+    )
   return { stdout: Buffer.concat(out).toString(), stderrTail }
 }

@@ -44,7 +44,9 @@ export function startChildNode(name: string, args: string[], onEvent: (event: No
   })
   const exited = new Promise<void>(done => {
     child.once('close', code => {
-      reject(new PytiError('node-failed', `${name} ended with exit code ${code}:\n${lines.slice(-8).join('\n')}`))
+      reject(
+        new PytiError('node-failed', `${name} ended with exit code ${code}:\n${lines.slice(-8).join('\n')}`),
+      )
       done()
     })
     child.once('error', cause => {

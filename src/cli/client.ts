@@ -7,8 +7,8 @@ import { fileBlob } from '../net/file-blob.ts'
 import { createNetwork } from '../net/libp2p.ts'
 import type { BlobRef } from '../net/network.ts'
 import type { CommandReply, CommandRequest, JobStatus } from '../wire/commands.ts'
-import { limits } from '../wire/limits.ts'
 import type { TaskName } from '../wire/job.ts'
+import { limits } from '../wire/limits.ts'
 import type { Target } from './targets.ts'
 
 /** A short-lived peer that asks a coordinator for jobs and reports. */
@@ -24,7 +24,13 @@ export interface Client {
 export async function connectClient(coordinator: string, signal: AbortSignal): Promise<Client> {
   const target = parseTarget(coordinator)
   const identity = await identityFromSeed(randomBytes(32))
-  const network = await createNetwork({ identity, listen: [], bootstrap: [], role: 'volunteer', log: silentLogger })
+  const network = await createNetwork({
+    identity,
+    listen: [],
+    bootstrap: [],
+    role: 'volunteer',
+    log: silentLogger,
+  })
   const offered = new Map<string, Target & { path: string }>()
   network.serveBlobs(async (sha256, peer) => {
     const file = offered.get(sha256)
@@ -47,7 +53,8 @@ export async function connectClient(coordinator: string, signal: AbortSignal): P
     status: job => network.request(peer, 'status', { job }, { signal }),
     findReports: async query => (await network.request(peer, 'report', query, { signal })).reports,
     async fetch(blob) {
-      if (blob.size > limits.bundleBytes) throw new PytiError('too-large', `a blob of ${blob.size} bytes is not read into memory`)
+      if (blob.size > limits.bundleBytes)
+        throw new PytiError('too-large', `a blob of ${blob.size} bytes is not read into memory`)
       const chunks: Uint8Array[] = []
       for await (const chunk of network.fetchBlob(peer, blob, { signal })) chunks.push(chunk)
       return Buffer.concat(chunks)

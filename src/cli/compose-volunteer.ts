@@ -14,8 +14,8 @@ import type { Image, ImageStore } from '../sandbox/image/store.ts'
 import { runGuest } from '../sandbox/run-guest.ts'
 import type { Driver } from '../sandbox/vm.ts'
 import type { BlobStore } from '../store/store.ts'
-import type { Job } from '../wire/job.ts'
 import type { JobTools } from '../volunteer/run-job.ts'
+import type { Job } from '../wire/job.ts'
 import type { Paths } from './paths.ts'
 
 /** The real machine behind a volunteer's jobs: the index pip uses, uv, the download cache, and VMs of one backend. */
@@ -51,6 +51,8 @@ export function jobTools(options: {
   let fetching: Promise<Image> | undefined
 
   return {
+    slowness: driver.slowness,
+
     async prepare(job, { signal, onStage }) {
       await mkdir(paths.run, { recursive: true, mode: 0o711 })
       const workDir = await mkdtemp(join(paths.run, `job-${process.pid}-`))
@@ -60,14 +62,24 @@ export function jobTools(options: {
         const subjectMilliseconds = Math.round(performance.now() - downloadStarted)
         onStage('resolving')
         const inputs = await prepareInputs({
-          job, subjectPath, uv, cache, workDir, signal, clock, log,
+          job,
+          subjectPath,
+          uv,
+          cache,
+          workDir,
+          signal,
+          clock,
+          log,
           index: client,
-          onProgress: ({ step, done, total }) => onStage('resolving', step === 'download' ? `download ${done}/${total}` : step),
+          onProgress: ({ step, done, total }) =>
+            onStage('resolving', step === 'download' ? `download ${done}/${total}` : step),
         })
         const files = [{ filename: job.subject.filename, path: subjectPath }, ...inputs.files]
         return {
           intake: inputs.intake,
-          files: await Promise.all(files.map(async ({ filename, path }) => ({ filename, path, size: (await stat(path)).size }))),
+          files: await Promise.all(
+            files.map(async ({ filename, path }) => ({ filename, path, size: (await stat(path)).size })),
+          ),
           index: redactUrl(index.url),
           notes: inputs.notes,
           resolveMilliseconds: inputs.resolveMilliseconds,
@@ -84,7 +96,13 @@ export function jobTools(options: {
       let pid = 0
       try {
         const output = await runGuest({
-          driver, image, plan, files, cpu, signal, onEvent,
+          driver,
+          image,
+          plan,
+          files,
+          cpu,
+          signal,
+          onEvent,
           memoryMiB: job.profile.memoryMiB,
           diskMiB: job.profile.diskMiB,
           wallSeconds: job.profile.wallSeconds,
@@ -125,17 +143,20 @@ export function jobTools(options: {
   /** A file that is not on the index yet: from the coordinator, by digest. */
   async function receive({ sha256, size }: Job['subject'], signal: AbortSignal): Promise<string> {
     const { received } = options
-    if ((await received.size(sha256)) === undefined) await received.put(sha256, network.fetchBlob(coordinator, { sha256, size }, { signal }))
+    if ((await received.size(sha256)) === undefined)
+      await received.put(sha256, network.fetchBlob(coordinator, { sha256, size }, { signal }))
     return received.path(sha256)
   }
 
   async function fetchSubject(job: Job, signal: AbortSignal): Promise<string> {
     const { subject } = job
-    if (job.origin === 'coordinator')
-      return receive(subject, signal)
+    if (job.origin === 'coordinator') return receive(subject, signal)
     const page = await client.project(subject.project, signal)
     const file = page.files.find(candidate => candidate.filename === subject.filename)
     if (!file) throw new PytiError('file-missing', `the index lists no ${subject.filename}`)
-    return cache.fetch({ url: file.url, sha256: subject.sha256, size: subject.size, filename: subject.filename }, { signal })
+    return cache.fetch(
+      { url: file.url, sha256: subject.sha256, size: subject.size, filename: subject.filename },
+      { signal },
+    )
   }
 }

@@ -6,7 +6,10 @@ import { note } from './output.ts'
 import { type Paths, repositoryDir } from './paths.ts'
 
 /** The guest image of this version of the software, built when it is not there yet. */
-export async function ensureImage(paths: Paths, options: { signal?: AbortSignal; quiet?: boolean } = {}): Promise<Image> {
+export async function ensureImage(
+  paths: Paths,
+  options: { signal?: AbortSignal; quiet?: boolean } = {},
+): Promise<Image> {
   const guestDir = join(repositoryDir, 'guest')
   const store = new ImageStore(paths.images)
   const id = await buildImage({

@@ -29,7 +29,11 @@ export async function startLocalNetwork(options: {
   const dir = await mkdtemp(join(paths.cache, 'network-'))
   const nodes: ChildNode[] = []
   const start = (name: string, args: string[]) => {
-    const node = startChildNode(name, [...args, '--data', join(dir, name), '--listen', '/ip4/127.0.0.1/tcp/0'], event => onEvent(name, event))
+    const node = startChildNode(
+      name,
+      [...args, '--data', join(dir, name), '--listen', '/ip4/127.0.0.1/tcp/0'],
+      event => onEvent(name, event),
+    )
     nodes.push(node)
     return node
   }
@@ -42,14 +46,24 @@ export async function startLocalNetwork(options: {
   }
   try {
     const quorum = Math.min(3, options.volunteers)
-    const { peer, addresses, reportKey = '' } = await start('coordinator', ['coordinator', '--quorum', String(quorum)]).ready
+    const {
+      peer,
+      addresses,
+      reportKey = '',
+    } = await start('coordinator', ['coordinator', '--quorum', String(quorum)]).ready
     const address = addresses[0] ?? ''
     let count = 0
     const addVolunteer = async () => {
       const index = count++
       const cpu = String(index % availableParallelism())
       await start(`volunteer-${count}`, [
-        'volunteer', '--coordinator', address, '--backend', options.backend, '--cpus', cpu,
+        'volunteer',
+        '--coordinator',
+        address,
+        '--backend',
+        options.backend,
+        '--cpus',
+        cpu,
         ...(options.index === undefined ? [] : ['--index', options.index]),
       ]).ready
     }

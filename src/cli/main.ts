@@ -16,12 +16,24 @@ import { repositoryDir } from './paths.ts'
 const { version } = JSON.parse(await readFile(join(repositoryDir, 'package.json'), 'utf8'))
 
 const program = new Command('pyti')
-  .description('Does a file on PyPI build, install, import and pass its tests, how good is it, does it do harm? Volunteers run it in VMs without a network, and anyone can verify the report.')
+  .description(
+    'Does a file on PyPI build, install, import and pass its tests, how good is it, does it do harm? Volunteers run it in VMs without a network, and anyone can verify the report.',
+  )
   .version(version)
   .showHelpAfterError('(see --help)')
   .exitOverride()
 
-for (const command of [testCommand(), verifyCommand(), coordinatorCommand(), volunteerCommand(), submitCommand(), reportCommand(), imageCommand(), doctorCommand(), demoCommand()])
+for (const command of [
+  testCommand(),
+  verifyCommand(),
+  coordinatorCommand(),
+  volunteerCommand(),
+  submitCommand(),
+  reportCommand(),
+  imageCommand(),
+  doctorCommand(),
+  demoCommand(),
+])
   program.addCommand(command)
 for (const command of program.commands) command.exitOverride()
 

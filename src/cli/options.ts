@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { type Logger, lineLogger, type LogLevel } from '../logger.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Logger, type LogLevel, lineLogger } from '../logger.ts'
 import { Backend } from '../wire/raw-data.ts'
 
 export function positiveInteger(text: string): number {
@@ -22,7 +22,11 @@ export function nodeOptions(command: Command, defaultDataDir: string, defaultLis
     .option('--data <dir>', 'folder with key files and database', defaultDataDir)
     .option('--listen <multiaddr...>', 'addresses to listen on', [defaultListen])
     .option('--bootstrap <multiaddr...>', 'other nodes to meet the network at, with their /p2p/ part', [])
-    .addOption(new Option('--log-level <level>', 'least important level to log').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(
+      new Option('--log-level <level>', 'least important level to log')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
     .addOption(new Option('--log-json', 'log JSON lines'))
     .addOption(new Option('--events', 'print events as JSON lines, end when standard input does').hideHelp())
 }
@@ -37,7 +41,11 @@ export interface NodeFlags {
 }
 
 export function loggerFor(flags: Pick<NodeFlags, 'logLevel' | 'logJson'>): Logger {
-  return lineLogger(line => process.stderr.write(`${line}\n`), { level: flags.logLevel, json: flags.logJson === true, now: Date.now })
+  return lineLogger(line => process.stderr.write(`${line}\n`), {
+    level: flags.logLevel,
+    json: flags.logJson === true,
+    now: Date.now,
+  })
 }
 
 /** Prints an event for the parent process, when there is one. */

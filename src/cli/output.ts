@@ -13,10 +13,28 @@ export const exitCodes = {
 } as const
 
 const usageCodes = new Set([
-  'usage', 'project-not-found', 'version-not-found', 'bad-filename', 'file-not-found', 'bad-address', 'wrong-peer', 'no-distribution', 'empty-file',
-  'identity-exposed', 'identity-malformed',
+  'usage',
+  'project-not-found',
+  'version-not-found',
+  'bad-filename',
+  'file-not-found',
+  'bad-address',
+  'wrong-peer',
+  'no-distribution',
+  'empty-file',
+  'identity-exposed',
+  'identity-malformed',
 ])
-const machineCodes = new Set(['vm-unavailable', 'command-missing', 'image-missing', 'image-corrupt', 'no-debian-mirror', 'store-locked', 'host-out-of-disk', 'disk-full'])
+const machineCodes = new Set([
+  'vm-unavailable',
+  'command-missing',
+  'image-missing',
+  'image-corrupt',
+  'no-debian-mirror',
+  'store-locked',
+  'host-out-of-disk',
+  'disk-full',
+])
 
 /** Prints an error with what to do next. @returns the exit code */
 export function reportError(error: unknown, verbose = false): number {
@@ -24,6 +42,7 @@ export function reportError(error: unknown, verbose = false): number {
     process.stderr.write(`error: ${error instanceof Error ? error.stack : String(error)}\n`)
     return exitCodes.negative
   }
+  if (error.code === 'shutdown') return exitCodes.interrupted
   process.stderr.write(`error: ${error.message}\n`)
   if (error.hint) process.stderr.write(`  -> ${error.hint}\n`)
   if (verbose && error.cause instanceof Error) process.stderr.write(`${error.cause.stack}\n`)

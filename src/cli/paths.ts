@@ -22,8 +22,16 @@ export interface Paths {
 export function findPaths(env = process.env): Paths {
   const root = process.getuid?.() === 0
   const home = env.PYTI_HOME
-  const cache = home ? join(home, 'cache') : root ? '/var/cache/pyti' : join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'pyti')
-  const data = home ? join(home, 'data') : root ? '/var/lib/pyti' : join(env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'pyti')
+  const cache = home
+    ? join(home, 'cache')
+    : root
+      ? '/var/cache/pyti'
+      : join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'pyti')
+  const data = home
+    ? join(home, 'data')
+    : root
+      ? '/var/lib/pyti'
+      : join(env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'pyti')
   return {
     cache,
     data,

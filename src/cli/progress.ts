@@ -16,8 +16,10 @@ export function createProgress(stream: NodeJS.WriteStream, options: { quiet: boo
 }
 
 function describe(event: NodeEvent): string | undefined {
-  if (event.event === 'stage') return `${event.filename}: ${event.stage}${event.detail ? ` ${event.detail}` : ''}`
-  if (event.event === 'submitted') return `${event.filename}: raw data signed and handed in after ${event.seconds} s`
+  if (event.event === 'stage')
+    return `${event.filename}: ${event.stage}${event.detail ? ` ${event.detail}` : ''}`
+  if (event.event === 'submitted')
+    return `${event.filename}: raw data signed and handed in after ${event.seconds} s`
   if (event.event === 'released') return `${event.filename}: given back (${event.reason}: ${event.message})`
   return undefined
 }
@@ -28,7 +30,10 @@ function plainLines(stream: NodeJS.WriteStream): Progress {
     line: text => void stream.write(`${text}\n`),
     event(node, event) {
       // One line per step: the guest's finer steps would be thousands.
-      const text = event.event === 'stage' ? `${event.filename}: ${event.stage}${event.detail ? ` ${event.detail.split(' ')[0]}` : ''}` : describe(event)
+      const text =
+        event.event === 'stage'
+          ? `${event.filename}: ${event.stage}${event.detail ? ` ${event.detail.split(' ')[0]}` : ''}`
+          : describe(event)
       if (text === undefined || last.get(node) === text) return
       last.set(node, text)
       stream.write(`  ${node}  ${text}\n`)

@@ -1,14 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { agreeingRawData } from '../attest/agreeing.ts'
 import { decodeBundle } from '../attest/bundle.ts'
 import { type Verification, verifyBundle } from '../attest/verify.ts'
 import { messageOf, PytiError } from '../errors.ts'
-import { renderReport } from '../report/text.ts'
 import { type Summary, summarise, summariseUnresolved } from '../report/summary.ts'
+import { renderReport } from '../report/text.ts'
 import type { JobStatus } from '../wire/commands.ts'
 import type { TaskName } from '../wire/job.ts'
-import { RawData } from '../wire/raw-data.ts'
-import type { Backend } from '../wire/raw-data.ts'
+import type { Backend, RawData } from '../wire/raw-data.ts'
 import { type Client, connectClient } from './client.ts'
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts'
 import type { Paths } from './paths.ts'
@@ -49,7 +49,9 @@ const pollMs = 250
  */
 export async function runDistributions(options: RunOptions): Promise<void> {
   const { progress, signal } = options
-  progress.line(`starting 1 coordinator and ${options.volunteers} volunteers on this machine (${options.backend} VMs)`)
+  progress.line(
+    `starting 1 coordinator and ${options.volunteers} volunteers on this machine (${options.backend} VMs)`,
+  )
   const network = await startLocalNetwork({
     paths: options.paths,
     volunteers: options.volunteers,
@@ -63,7 +65,13 @@ export async function runDistributions(options: RunOptions): Promise<void> {
       const started = performance.now()
       const jobs: { id: string; target: Target }[] = []
       for (const target of options.targets)
-        jobs.push({ target, id: await client.submit(target, { tasks: options.tasks, ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }) }) })
+        jobs.push({
+          target,
+          id: await client.submit(target, {
+            tasks: options.tasks,
+            ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }),
+          }),
+        })
       await watch(jobs, client, network, options, started)
     } finally {
       await client.close()
@@ -90,7 +98,9 @@ async function watch(
       const status = await client.status(id)
       if (status.phase === 'reported' || status.phase === 'unresolved') {
         open.delete(id)
-        options.onResult(await conclude(status, target, client, network, options, (performance.now() - started) / 1000))
+        options.onResult(
+          await conclude(status, target, client, network, options, (performance.now() - started) / 1000),
+        )
       } else if (status.wantsVolunteers > 0 && network.volunteers().length < maxVolunteers) {
         options.progress.line(`${target.subject.filename}: volunteers differ, one more is called`)
         await network.addVolunteer()
@@ -111,9 +121,18 @@ async function conclude(
   const { subject } = target
   if (status.phase === 'unresolved') {
     const submitted = status.seats.filter(seat => seat.state === 'submitted').length
-    return { target, summary: summariseUnresolved(subject, { reason: status.reason ?? 'unknown', volunteers: submitted, totalSeconds }) }
+    return {
+      target,
+      summary: summariseUnresolved(subject, {
+        reason: status.reason ?? 'unknown',
+        volunteers: submitted,
+        totalSeconds,
+      }),
+    }
   }
-  const found = (await client.findReports({ sha256: subject.sha256 })).find(report => report.job === status.job)
+  const found = (await client.findReports({ sha256: subject.sha256 })).find(
+    report => report.job === status.job,
+  )
   if (!found) throw new PytiError('report-missing', `the coordinator has no report for ${subject.filename}`)
   const bytes = await client.fetch(found.bundle)
   const path = join(options.outDir, `${subject.filename}.intoto.jsonl`)
@@ -126,9 +145,23 @@ async function conclude(
   })
   const { evaluation } = verification
   if (!evaluation) throw new PytiError('report-invalid', `the report of ${subject.filename} cannot be read`)
-  const rawData = [...decodeBundle(bytes).blobs.values()].map(blob => RawData.parse(JSON.parse(new TextDecoder().decode(blob))))
-  const agreement = { volunteers: verification.volunteers.length, agreeing: verification.volunteers.filter(one => one.agreeing).length }
-  const summary = summarise(evaluation, rawData, { ...agreement, totalSeconds: Math.round(totalSeconds * 10) / 10, report: path })
+  if (!verification.ok) {
+    const failed = verification.checks.filter(check => check.state === 'failed')
+    throw new PytiError(
+      'report-invalid',
+      `the report of ${subject.filename} does not verify: ${failed.map(check => `${check.name} (${check.detail})`).join(', ')}`,
+    )
+  }
+  const rawData = agreeingRawData(decodeBundle(bytes), verification)
+  const agreement = {
+    volunteers: verification.volunteers.length,
+    agreeing: verification.volunteers.filter(one => one.agreeing).length,
+  }
+  const summary = summarise(evaluation, rawData, {
+    ...agreement,
+    totalSeconds: Math.round(totalSeconds * 10) / 10,
+    report: path,
+  })
   await saveLogs(rawData[0], client, join(options.outDir, `${subject.filename}.logs`), options)
   const text = renderReport(evaluation, {
     ...agreement,
@@ -142,7 +175,12 @@ async function conclude(
 }
 
 /** The logs of one volunteer, for reading; the other volunteers' are the same runs elsewhere. */
-async function saveLogs(rawData: RawData | undefined, client: Client, dir: string, { progress }: RunOptions): Promise<void> {
+async function saveLogs(
+  rawData: RawData | undefined,
+  client: Client,
+  dir: string,
+  { progress }: RunOptions,
+): Promise<void> {
   for (const { name, sha256, size } of rawData?.attachments ?? []) {
     try {
       await mkdir(dir, { recursive: true })
@@ -155,6 +193,7 @@ async function saveLogs(rawData: RawData | undefined, client: Client, dir: strin
 
 function excerptsOf(rawData: RawData | undefined): Partial<Record<TaskName, string>> {
   const excerpts: Partial<Record<TaskName, string>> = {}
-  for (const [task, record] of Object.entries(rawData?.tasks ?? {})) if (record?.volatile.excerpt) excerpts[task as TaskName] = record.volatile.excerpt
+  for (const [task, record] of Object.entries(rawData?.tasks ?? {}))
+    if (record?.volatile.excerpt) excerpts[task as TaskName] = record.volatile.excerpt
   return excerpts
 }

@@ -26,46 +26,82 @@ export interface Target {
  */
 export async function findTargets(
   argument: string,
-  options: { client: () => Promise<IndexClient>; python: string; kinds: DistributionKind[]; signal?: AbortSignal },
+  options: {
+    client: () => Promise<IndexClient>
+    python: string
+    kinds: DistributionKind[]
+    signal?: AbortSignal
+  },
 ): Promise<Target[]> {
   if (/\.(whl|tar\.gz|zip)$/.test(argument) || argument.includes('/')) return [await localTarget(argument)]
   const match = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([A-Za-z0-9.!+_-]+))?$/.exec(argument)
   if (!match?.[1])
-    throw new PytiError('usage', `"${argument}" is neither PROJECT, PROJECT==VERSION nor the path of a wheel or sdist`, {
-      hint: 'for example: pyti test six, pyti test six==1.17.0, pyti test dist/mine-1.0-py3-none-any.whl',
-    })
+    throw new PytiError(
+      'usage',
+      `"${argument}" is neither PROJECT, PROJECT==VERSION nor the path of a wheel or sdist`,
+      {
+        hint: 'for example: pyti test six, pyti test six==1.17.0, pyti test dist/mine-1.0-py3-none-any.whl',
+      },
+    )
   const client = await options.client()
   const page = await client.project(match[1], options.signal)
-  const picked = pickFiles(page, { python: options.python, ...(match[2] !== undefined && { version: match[2] }) })
+  const picked = pickFiles(page, {
+    python: options.python,
+    ...(match[2] !== undefined && { version: match[2] }),
+  })
   const targets: Target[] = []
   for (const kind of ['sdist', 'wheel'] as const) {
     const file = picked[kind]
-    if (file && options.kinds.includes(kind)) targets.push(indexTarget(file))
+    if (file && options.kinds.includes(kind)) targets.push(await indexTarget(file, client, options.signal))
   }
   if (targets.length === 0)
-    throw new PytiError('no-distribution', `${match[1]} ${picked.version} has no ${options.kinds.join(' or ')} that Python ${options.python} on Linux x86-64 can use`, {
-      hint: 'try another version, or test a file you have with its path',
-    })
+    throw new PytiError(
+      'no-distribution',
+      `${match[1]} ${picked.version} has no ${options.kinds.join(' or ')} that Python ${options.python} on Linux x86-64 can use`,
+      {
+        hint: 'try another version, or test a file you have with its path',
+      },
+    )
   return targets
 }
 
 async function localTarget(path: string): Promise<Target> {
   const info = await stat(path).catch(() => undefined)
-  if (!info?.isFile()) throw new PytiError('file-not-found', `there is no file ${path}`, { hint: 'name an existing .whl, .tar.gz or .zip' })
+  if (!info?.isFile())
+    throw new PytiError('file-not-found', `there is no file ${path}`, {
+      hint: 'name an existing .whl, .tar.gz or .zip',
+    })
   if (info.size === 0) throw new PytiError('empty-file', `${path} is empty`)
-  if (info.size > limits.distributionBytes) throw new PytiError('usage', `${path} has ${info.size} bytes, at most ${limits.distributionBytes} are taken`)
+  if (info.size > limits.distributionBytes)
+    throw new PytiError(
+      'usage',
+      `${path} has ${info.size} bytes, at most ${limits.distributionBytes} are taken`,
+    )
   const { project, version, kind } = parseFilename(basename(path))
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path)) hash.update(chunk)
-  const subject = checked({ project, version, filename: basename(path), kind, sha256: hash.digest('hex'), size: info.size })
+  const subject = checked({
+    project,
+    version,
+    filename: basename(path),
+    kind,
+    sha256: hash.digest('hex'),
+    size: info.size,
+  })
   return { subject, origin: 'coordinator', path: resolve(path) }
 }
 
-function indexTarget({ filename, sha256, size }: IndexFile): Target {
+async function indexTarget(
+  file: IndexFile,
+  client: IndexClient,
+  signal: AbortSignal | undefined,
+): Promise<Target> {
+  const { filename, sha256 } = file
+  const size = await client.sizeOf(file, signal)
   const { project, version, kind } = parseFilename(filename)
   if (sha256 === undefined || size === undefined)
     throw new PytiError('no-distribution', `the index gives no SHA-256 or size for ${filename}`, {
-      hint: 'use an index with the JSON Simple API (PEP 691, 700), or download the file and test its path',
+      hint: 'use another index, or download the file and test its path',
     })
   return { subject: checked({ project, version, filename, kind, sha256, size }), origin: 'index' }
 }
@@ -73,5 +109,8 @@ function indexTarget({ filename, sha256, size }: IndexFile): Target {
 function checked(subject: Subject): Subject {
   const parsed = Subject.safeParse(subject)
   if (parsed.success) return parsed.data
-  throw new PytiError('bad-filename', `${subject.filename} is not the file name of a wheel or sdist: ${parsed.error.issues[0]?.message}`)
+  throw new PytiError(
+    'bad-filename',
+    `${subject.filename} is not the file name of a wheel or sdist: ${parsed.error.issues[0]?.message}`,
+  )
 }

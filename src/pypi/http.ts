@@ -27,6 +27,8 @@ export interface Http {
     read: (response: Response, alive: () => void) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T>
+  /** `Content-Length` of what is there, by HEAD; `undefined` when the server does not tell. Retries as `get`. */
+  size(url: string, signal?: AbortSignal): Promise<number | undefined>
 }
 
 const attempts = 4
@@ -39,6 +41,7 @@ export function createHttp(options: HttpOptions): Http {
   const indexOrigin = new URL(index.url).origin
 
   async function attempt<T>(
+    method: 'GET' | 'HEAD',
     url: string,
     headers: Record<string, string>,
     read: (response: Response, alive: () => void) => Promise<T>,
@@ -52,6 +55,7 @@ export function createHttp(options: HttpOptions): Http {
         : {}
     try {
       const response = await fetch(url, {
+        method,
         headers: { ...headers, ...secret },
         signal: both,
         redirect: 'follow',
@@ -70,27 +74,42 @@ export function createHttp(options: HttpOptions): Http {
     }
   }
 
-  return {
-    async get(url, headers, read, signal) {
-      assertHttpUrl(url, index.url)
-      for (let tried = 1; ; tried++) {
+  async function request<T>(
+    method: 'GET' | 'HEAD',
+    url: string,
+    headers: Record<string, string>,
+    read: (response: Response, alive: () => void) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    assertHttpUrl(url, index.url)
+    for (let tried = 1; ; tried++) {
+      signal?.throwIfAborted()
+      try {
+        return await attempt(method, url, headers, read, signal)
+      } catch (cause) {
         signal?.throwIfAborted()
-        try {
-          return await attempt(url, headers, read, signal)
-        } catch (cause) {
-          signal?.throwIfAborted()
-          if (cause instanceof PytiError) throw cause
-          if (tried === attempts) throw unreachable(url, cause)
-          const delayMs = firstDelayMs * 4 ** (tried - 1)
-          log.warn('request failed, trying again', {
-            url: redactUrl(url),
-            delayMs,
-            error: rootMessage(cause),
-          })
-          await clock.sleep(delayMs, signal)
-        }
+        if (cause instanceof PytiError) throw cause
+        if (tried === attempts) throw unreachable(url, cause)
+        const delayMs = firstDelayMs * 4 ** (tried - 1)
+        log.warn('request failed, trying again', { url: redactUrl(url), delayMs, error: rootMessage(cause) })
+        await clock.sleep(delayMs, signal)
       }
-    },
+    }
+  }
+
+  return {
+    get: (url, headers, read, signal) => request('GET', url, headers, read, signal),
+    size: (url, signal) =>
+      request(
+        'HEAD',
+        url,
+        {},
+        async response => {
+          const length = response.headers.get('content-length')
+          return response.ok && length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined
+        },
+        signal,
+      ),
   }
 }
 

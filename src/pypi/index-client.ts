@@ -1,7 +1,7 @@
 import { PytiError } from '../errors.ts'
 import { limits } from '../wire/limits.ts'
 import { createHttp, type HttpOptions } from './http.ts'
-import { type ProjectPage, parseHtmlPage, parseJsonPage } from './index-page.ts'
+import { type IndexFile, type ProjectPage, parseHtmlPage, parseJsonPage } from './index-page.ts'
 import { normalizeName } from './names.ts'
 import { redactUrl } from './redact.ts'
 
@@ -13,6 +13,11 @@ export interface IndexClient {
    * @throws PytiError `project-not-found` | `index-unreachable` | `bad-index-page`
    */
   project(name: string, signal?: AbortSignal): Promise<ProjectPage>
+  /**
+   * Bytes of a listed file: from its page, else asked of the server (HTML pages give no sizes).
+   * @throws PytiError `index-unreachable`
+   */
+  sizeOf(file: Pick<IndexFile, 'url' | 'size'>, signal?: AbortSignal): Promise<number | undefined>
 }
 
 const accept =
@@ -39,6 +44,7 @@ export function createIndexClient(
 
   return {
     url: options.url,
+    sizeOf: async (file, signal) => file.size ?? http.size(file.url, signal),
     async project(name, signal) {
       const project = normalizeName(name)
       if (!/^[a-z0-9](?:[a-z0-9-]{0,198}[a-z0-9])?$/.test(project)) throw notFound(name, options.url)

@@ -15,13 +15,12 @@ export interface SubjectsFor {
 
 /**
  * The files behind uploads, by their project pages: one request per project.
- * @param sizeOf asked for the size in bytes of a file whose page gives none (HTML pages)
  * @throws PytiError `index-unreachable`, or the signal's reason
  */
 export async function subjectsFor(
   uploads: Upload[],
   index: IndexClient,
-  options: { signal?: AbortSignal; sizeOf?: (url: string) => Promise<number | undefined> } = {},
+  options: { signal?: AbortSignal } = {},
 ): Promise<SubjectsFor> {
   const result: SubjectsFor = { subjects: [], pending: [], refused: [] }
   for (const [project, wanted] of Map.groupBy(uploads, upload => upload.project)) {
@@ -36,7 +35,7 @@ export async function subjectsFor(
         continue
       }
       const parsed = tryParseFilename(file.filename, project)
-      const size = file.size ?? (await options.sizeOf?.(file.url))
+      const size = await index.sizeOf(file, options.signal)
       const subject = Subject.safeParse({
         ...pick(parsed),
         filename: file.filename,

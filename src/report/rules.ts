@@ -1,4 +1,4 @@
-import type { TaskName } from '../wire/job.ts'
+import { type TaskName, taskNames } from '../wire/job.ts'
 import {
   type Change,
   changesOf,
@@ -169,7 +169,7 @@ export const rules: readonly Rule[] = [
 type Outcome = { reason?: string | undefined; signal?: string | undefined }
 
 function taskSightings(scene: Scene, say: (stable: Outcome) => string | undefined): Sighting[] {
-  return runningTasks.flatMap(phase => {
+  return taskNames.flatMap(phase => {
     const stable = scene.tasks[phase]?.stable
     const evidence = stable && say(stable)
     return evidence === undefined ? [] : [{ phase, evidence }]

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, PytiError } from '../errors.ts'
 import { digestOf } from '../wire/canonical.ts'
-import { GuestRecord } from '../wire/raw-data.ts'
 import type { Backend } from '../wire/raw-data.ts'
-import { writeAtomically } from './image/store.ts'
+import { GuestRecord } from '../wire/raw-data.ts'
 import type { Image } from './image/store.ts'
+import { writeAtomically } from './image/store.ts'
 import { kvmDriver, tcgDriver } from './qemu.ts'
 import { runGuest } from './run-guest.ts'
 import { umlDriver } from './uml.ts'
@@ -70,8 +70,17 @@ export async function probeBackend(driver: Driver, context: ProbeContext): Promi
     }
   } catch (error) {
     context.signal?.throwIfAborted()
-    const lastWords = error instanceof PytiError ? String(error.details.console ?? '').split('\n').at(-1) : ''
-    return { backend, works: false, detail: `${messageOf(error)}${lastWords ? ` (${lastWords.trim()})` : ''}` }
+    const lastWords =
+      error instanceof PytiError
+        ? String(error.details.console ?? '')
+            .split('\n')
+            .at(-1)
+        : ''
+    return {
+      backend,
+      works: false,
+      detail: `${messageOf(error)}${lastWords ? ` (${lastWords.trim()})` : ''}`,
+    }
   }
 }
 
@@ -86,7 +95,11 @@ export async function probeBackendCached(driver: Driver, context: ProbeContext):
   })
   const path = join(context.cacheDir, `${driver.backend}-${key.slice(0, 24)}.json`)
   const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0)
-  const known = Probe.safeParse(await readFile(path, 'utf8').then(JSON.parse).catch(() => undefined))
+  const known = Probe.safeParse(
+    await readFile(path, 'utf8')
+      .then(JSON.parse)
+      .catch(() => undefined),
+  )
   if (known.success && (known.data.works || age < 3_600_000)) return known.data
   const probe = await probeBackend(driver, context)
   await writeAtomically(path, JSON.stringify(probe))

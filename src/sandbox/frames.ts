@@ -12,28 +12,41 @@ export function encodeHostFrame(type: number, value: unknown): Buffer {
   const payload = Buffer.from(JSON.stringify(value))
   const frame = Buffer.alloc(5 + payload.length)
   if (frame.length > limits.hostFrameBytes)
-    throw new PytiError('frame-too-large', `a host frame of ${frame.length} bytes; ${limits.hostFrameBytes} at most`)
+    throw new PytiError(
+      'frame-too-large',
+      `a host frame of ${frame.length} bytes; ${limits.hostFrameBytes} at most`,
+    )
   frame.writeUInt32BE(1 + payload.length, 0)
   frame.writeUInt8(type, 4)
   payload.copy(frame, 5)
   return frame
 }
 
-const fromGuest = new Set<number>(
-  [frameTypes.hello, frameTypes.ack, frameTypes.event, frameTypes.item, frameTypes.data, frameTypes.done, frameTypes.bye],
-)
+const fromGuest = new Set<number>([
+  frameTypes.hello,
+  frameTypes.ack,
+  frameTypes.event,
+  frameTypes.item,
+  frameTypes.data,
+  frameTypes.done,
+  frameTypes.bye,
+])
 
 /**
  * Cuts the guest's bytes into frames. Everything is untrusted: an unknown type, a length out of range or more than
  * `maxBytes` in all ends the stream.
  * @throws PytiError `bad-frame` | `output-too-large`
  */
-export async function* decodeGuestFrames(source: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Frame> {
+export async function* decodeGuestFrames(
+  source: AsyncIterable<Buffer>,
+  maxBytes: number,
+): AsyncGenerator<Frame> {
   let held: Buffer = Buffer.alloc(0)
   let total = 0
   for await (const chunk of source) {
     total += chunk.length
-    if (total > maxBytes) throw new PytiError('output-too-large', `the guest sent more than ${maxBytes} bytes`)
+    if (total > maxBytes)
+      throw new PytiError('output-too-large', `the guest sent more than ${maxBytes} bytes`)
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
     let at = 0
     while (held.length - at >= 5) {

@@ -46,7 +46,10 @@ export async function runSession(
     vm.channel.destroy()
   }
   options.signal?.throwIfAborted()
-  let timer = setTimeout(() => end(fail('guest-silent', `the guest said nothing for ${options.bootMs} ms after its start`))(), options.bootMs)
+  let timer = setTimeout(
+    () => end(fail('guest-silent', `the guest said nothing for ${options.bootMs} ms after its start`))(),
+    options.bootMs,
+  )
   const onAbort = () => vm.channel.destroy()
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -54,7 +57,10 @@ export async function runSession(
     const hello = parse(Hello, await expect(frames, frameTypes.hello))
     const bootMilliseconds = Math.round(performance.now() - started)
     clearTimeout(timer)
-    timer = setTimeout(() => end(fail('guest-timeout', `the guest did not end within ${options.wallMs} ms`))(), options.wallMs)
+    timer = setTimeout(
+      () => end(fail('guest-timeout', `the guest did not end within ${options.wallMs} ms`))(),
+      options.wallMs,
+    )
     vm.channel.write(
       encodeHostFrame(frameTypes.go, {
         job: { bytes: disk.bytes, sha256: disk.sha256 },
@@ -79,7 +85,10 @@ export async function runSession(
   }
 }
 
-async function collect(frames: AsyncGenerator<Frame>, onEvent: (event: GuestEvent) => void): Promise<Map<string, Buffer>> {
+async function collect(
+  frames: AsyncGenerator<Frame>,
+  onEvent: (event: GuestEvent) => void,
+): Promise<Map<string, Buffer>> {
   const items = new Map<string, Buffer>()
   const whole = createHash('sha256')
   for (;;) {
@@ -123,7 +132,8 @@ async function next(frames: AsyncGenerator<Frame>): Promise<Frame> {
 
 async function expect(frames: AsyncGenerator<Frame>, type: number): Promise<Buffer> {
   const frame = await next(frames)
-  if (frame.type !== type) throw new PytiError('bad-frame', `frame of type ${frame.type} where ${type} belongs`)
+  if (frame.type !== type)
+    throw new PytiError('bad-frame', `frame of type ${frame.type} where ${type} belongs`)
   return frame.payload
 }
 
@@ -135,6 +145,10 @@ function parse<T extends z.ZodType>(schema: T, payload: Buffer): z.infer<T> {
     throw new PytiError('bad-frame', 'the guest sent something that is not JSON', { cause })
   }
   const parsed = schema.safeParse(value)
-  if (!parsed.success) throw new PytiError('bad-frame', `the guest sent a malformed message: ${z.prettifyError(parsed.error).slice(0, 300)}`)
+  if (!parsed.success)
+    throw new PytiError(
+      'bad-frame',
+      `the guest sent a malformed message: ${z.prettifyError(parsed.error).slice(0, 300)}`,
+    )
   return parsed.data
 }

@@ -40,25 +40,74 @@ const consoleLines = 60
  */
 export async function startJail(options: JailOptions): Promise<Jailed> {
   const argv = [
-    'nice', '-n', '10', 'taskset', '-c', String(options.cpu), 'prlimit', '--core=0', '--nofile=1024',
+    'nice',
+    '-n',
+    '10',
+    'taskset',
+    '-c',
+    String(options.cpu),
+    'prlimit',
+    '--core=0',
+    '--nofile=1024',
     ...(options.memoryBytes === undefined ? [] : [`--as=${options.memoryBytes}`]),
-    'bwrap', '--unshare-all', '--die-with-parent', '--new-session', '--uid', '65534', '--gid', '65534', '--cap-drop', 'ALL',
-    '--clearenv', '--setenv', 'HOME', '/tmp', '--setenv', 'TMPDIR', '/tmp', '--setenv', 'PATH', '/usr/bin:/bin', '--hostname', 'jail',
+    'bwrap',
+    '--unshare-all',
+    '--die-with-parent',
+    '--new-session',
+    '--uid',
+    '65534',
+    '--gid',
+    '65534',
+    '--cap-drop',
+    'ALL',
+    '--clearenv',
+    '--setenv',
+    'HOME',
+    '/tmp',
+    '--setenv',
+    'TMPDIR',
+    '/tmp',
+    '--setenv',
+    'PATH',
+    '/usr/bin:/bin',
+    '--hostname',
+    'jail',
     ...options.readOnly.flatMap(([from, to]) => ['--ro-bind', from, to]),
     ...(options.devices ?? []).flatMap(device => ['--dev-bind', device, device]),
-    '--size', String(options.tmpBytes), '--tmpfs', '/tmp', '--dev-bind', '/dev/null', '/dev/null',
-    '--remount-ro', '/', '--chdir', '/tmp',
+    '--size',
+    String(options.tmpBytes),
+    '--tmpfs',
+    '/tmp',
+    '--dev-bind',
+    '/dev/null',
+    '/dev/null',
+    '--remount-ro',
+    '/',
+    '--chdir',
+    '/tmp',
     ...(options.seccompFd === undefined ? [] : ['--seccomp', '4']),
     ...options.command,
   ]
   const child = spawn(argv[0] as string, argv.slice(1), {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(options.seccompFd === undefined ? [] : [options.seccompFd])],
+    stdio: [
+      'ignore',
+      'pipe',
+      'pipe',
+      'pipe',
+      ...(options.seccompFd === undefined ? [] : [options.seccompFd]),
+    ],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     ...(options.uid !== undefined && { uid: options.uid, gid: options.gid ?? options.uid }),
   })
   const lines: string[] = []
   const keep = (chunk: Buffer) => {
-    lines.push(...chunk.toString('latin1').split('\n').filter(Boolean).map(line => line.slice(0, 300)))
+    lines.push(
+      ...chunk
+        .toString('latin1')
+        .split('\n')
+        .filter(Boolean)
+        .map(line => line.slice(0, 300)),
+    )
     lines.splice(0, Math.max(0, lines.length - consoleLines))
   }
   child.stdout?.on('data', keep)
@@ -70,7 +119,12 @@ export async function startJail(options: JailOptions): Promise<Jailed> {
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve)
     child.once('error', cause => {
-      reject(new PytiError('vm-unavailable', `cannot start the jail: ${cause.message}`, { hint: 'run `pyti doctor`', cause }))
+      reject(
+        new PytiError('vm-unavailable', `cannot start the jail: ${cause.message}`, {
+          hint: 'run `pyti doctor`',
+          cause,
+        }),
+      )
     })
   })
   const channel = child.stdio[3] as unknown as Duplex
@@ -95,6 +149,8 @@ function exitOf(code: number | null, signal: NodeJS.Signals | null, killed: bool
   // bubblewrap reports a child's signal as 128 + number.
   if (signal === 'SIGSYS' || code === 128 + 31) return { kind: 'sandbox-violation' }
   if (signal === 'SIGKILL' || code === 128 + 9) return { kind: 'host-out-of-memory' }
-  return { kind: 'abnormal', detail: `${signal ?? `exit code ${code}`}: ${lines.slice(-2).join(' | ').slice(-400)}` }
+  return {
+    kind: 'abnormal',
+    detail: `${signal ?? `exit code ${code}`}: ${lines.slice(-2).join(' | ').slice(-400)}`,
+  }
 }
-

@@ -10,8 +10,17 @@ const kernelMiB = 192
 const hostOverheadMiB = 4096
 
 const kernelParameters = [
-  'quiet', 'console=ttyS0', 'panic=-1', 'mitigations=off', 'nokaslr', 'no_timer_check', 'tsc=reliable', 'apparmor=0', 'cryptomgr.notests',
-  'ipv6.disable=1', 'random.trust_cpu=on',
+  'quiet',
+  'console=ttyS0',
+  'panic=-1',
+  'mitigations=off',
+  'nokaslr',
+  'no_timer_check',
+  'tsc=reliable',
+  'apparmor=0',
+  'cryptomgr.notests',
+  'ipv6.disable=1',
+  'random.trust_cpu=on',
 ]
 
 /** What differs between the two accelerators; all else is one driver. */
@@ -23,20 +32,63 @@ interface Accelerator {
 }
 
 /** Data QEMU reads at start: firmware, option ROMs, its loadable accelerator. Absent ones are left out. */
-const dataFolders = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu', '/usr/lib/x86_64-linux-gnu/qemu']
+const dataFolders = [
+  '/usr/share/qemu',
+  '/usr/share/seabios',
+  '/usr/lib/ipxe/qemu',
+  '/usr/lib/x86_64-linux-gnu/qemu',
+]
 
 /** QEMU arguments for one VM: no network device, no monitor, nothing but two disks, one channel and a console. */
-export function qemuArguments(accelerator: Accelerator, options: Pick<VmOptions, 'memoryMiB' | 'diskMiB'>): string[] {
+export function qemuArguments(
+  accelerator: Accelerator,
+  options: Pick<VmOptions, 'memoryMiB' | 'diskMiB'>,
+): string[] {
   return [
-    qemuBinary, '-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-nic', 'none', '-no-reboot',
-    '-M', 'q35', ...accelerator.arguments, '-smp', '1', '-m', `${options.memoryMiB + options.diskMiB + kernelMiB}M`,
-    '-kernel', '/k/vmlinuz', '-initrd', '/k/initrd', '-append', [...kernelParameters, `pyti.disk=${options.diskMiB}`].join(' '),
+    qemuBinary,
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-monitor',
+    'none',
+    '-nic',
+    'none',
+    '-no-reboot',
+    '-M',
+    'q35',
+    ...accelerator.arguments,
+    '-smp',
+    '1',
+    '-m',
+    `${options.memoryMiB + options.diskMiB + kernelMiB}M`,
+    '-kernel',
+    '/k/vmlinuz',
+    '-initrd',
+    '/k/initrd',
+    '-append',
+    [...kernelParameters, `pyti.disk=${options.diskMiB}`].join(' '),
     // No file locks: UML takes them in another way, and the two would shut each other out of the same read-only image.
-    '-drive', 'if=none,id=base,file=/k/base,file.locking=off,format=raw,readonly=on', '-device', 'virtio-blk-pci,drive=base',
-    '-drive', 'if=none,id=job,file=/k/job,file.locking=off,format=raw,readonly=on', '-device', 'virtio-blk-pci,drive=job',
-    '-device', 'virtio-serial-pci', '-chardev', 'socket,id=channel,fd=3', '-device', 'virtserialport,chardev=channel,name=pyti',
-    '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console',
-    '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+    '-drive',
+    'if=none,id=base,file=/k/base,file.locking=off,format=raw,readonly=on',
+    '-device',
+    'virtio-blk-pci,drive=base',
+    '-drive',
+    'if=none,id=job,file=/k/job,file.locking=off,format=raw,readonly=on',
+    '-device',
+    'virtio-blk-pci,drive=job',
+    '-device',
+    'virtio-serial-pci',
+    '-chardev',
+    'socket,id=channel,fd=3',
+    '-device',
+    'virtserialport,chardev=channel,name=pyti',
+    '-chardev',
+    'stdio,id=console,signal=off',
+    '-serial',
+    'chardev:console',
+    '-sandbox',
+    'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
   ]
 }
 
@@ -45,9 +97,11 @@ function qemuDriver(accelerator: Accelerator): Driver {
     backend: accelerator.backend,
     slowness: accelerator.slowness,
     async missing() {
-      if (process.platform !== 'linux' || process.arch !== 'x64') return 'needs Linux on x86-64 (other hosts are untested)'
+      if (process.platform !== 'linux' || process.arch !== 'x64')
+        return 'needs Linux on x86-64 (other hosts are untested)'
       if (!(await exists(qemuBinary))) return 'QEMU is not installed (apt-get install qemu-system-x86)'
-      if (accelerator.device && !(await exists(accelerator.device))) return `${accelerator.device} does not exist on this machine`
+      if (accelerator.device && !(await exists(accelerator.device)))
+        return `${accelerator.device} does not exist on this machine`
       return undefined
     },
     async start(options) {
@@ -99,7 +153,9 @@ function qemuFiles(): Promise<[string, string][]> {
       for (const match of stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)) if (match[1]) libraries.add(match[1])
     }
     const binds: [string, string][] = [[qemuBinary, qemuBinary]]
-    for (const library of libraries) if (!library.startsWith('/usr/lib/x86_64-linux-gnu/qemu/')) binds.push([await realpath(library), library])
+    for (const library of libraries)
+      if (!library.startsWith('/usr/lib/x86_64-linux-gnu/qemu/'))
+        binds.push([await realpath(library), library])
     for (const folder of dataFolders) if (await exists(folder)) binds.push([folder, folder])
     return binds
   })()

@@ -77,7 +77,8 @@ const archX8664 = 0xc000003e
 const x32Bit = 0x40000000
 const afUnix = 1
 /** CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET */
-const newNamespaces = 0x00000080 | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
+const newNamespaces =
+  0x00000080 | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 /** Pushing characters into a terminal (TIOCSTI) or driving the console (TIOCLINUX). */
 const forbiddenIoctls = [0x5412, 0x541c]
 
@@ -113,9 +114,24 @@ export function umlSeccompFilter(): Uint8Array {
     statement(ret, killProcess),
   ]
   const guarded: Record<string, Instruction[]> = {
-    socket: [statement(load, argOffset(0)), branch(jumpEqual, afUnix, 1, 0), statement(ret, killProcess), statement(ret, allow)],
-    socketpair: [statement(load, argOffset(0)), branch(jumpEqual, afUnix, 1, 0), statement(ret, killProcess), statement(ret, allow)],
-    clone: [statement(load, argOffset(0)), branch(jumpSet, newNamespaces, 0, 1), statement(ret, killProcess), statement(ret, allow)],
+    socket: [
+      statement(load, argOffset(0)),
+      branch(jumpEqual, afUnix, 1, 0),
+      statement(ret, killProcess),
+      statement(ret, allow),
+    ],
+    socketpair: [
+      statement(load, argOffset(0)),
+      branch(jumpEqual, afUnix, 1, 0),
+      statement(ret, killProcess),
+      statement(ret, allow),
+    ],
+    clone: [
+      statement(load, argOffset(0)),
+      branch(jumpSet, newNamespaces, 0, 1),
+      statement(ret, killProcess),
+      statement(ret, allow),
+    ],
     ioctl: [
       statement(load, argOffset(1)),
       ...forbiddenIoctls.flatMap(request => [branch(jumpEqual, request, 0, 1), statement(ret, killProcess)]),

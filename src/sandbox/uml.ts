@@ -13,8 +13,16 @@ const hostProcesses = 300
 
 // Each of the first four saves boot time on Debian's kernel, 1.1 s in all (sandbox.md section 2).
 const bootParameters = [
-  'initcall_blacklist=raid6_select_algo,calibrate_xor_blocks,init_zswap', 'pty.legacy_count=0', 'lpj=20000000', 'quiet',
-  'con=null', 'con0=null,fd:1', 'ssl=null', 'ssl0=fd:3', 'noreboot', 'panic=-1',
+  'initcall_blacklist=raid6_select_algo,calibrate_xor_blocks,init_zswap',
+  'pty.legacy_count=0',
+  'lpj=20000000',
+  'quiet',
+  'con=null',
+  'con0=null,fd:1',
+  'ssl=null',
+  'ssl0=fd:3',
+  'noreboot',
+  'panic=-1',
 ]
 
 /** User-mode Linux: the guest's kernel is an ordinary process in the jail. Linux x86-64, no KVM needed. */
@@ -51,9 +59,19 @@ export const umlDriver: Driver = {
         uid,
         seccompFd: seccomp.fd,
         command: [
-          '/k/sh', '-c', `ulimit -p ${hostProcesses}; ulimit -c 0; exec "$@"`, 'x',
-          '/k/linux', `mem=${memory}M`, 'hostfs=/nowhere', 'uml_dir=/tmp/u/', 'initrd=/k/initrd', 'ubd0r=/k/base', 'ubd1r=/k/job',
-          ...bootParameters, `pyti.disk=${diskMiB}`,
+          '/k/sh',
+          '-c',
+          `ulimit -p ${hostProcesses}; ulimit -c 0; exec "$@"`,
+          'x',
+          '/k/linux',
+          `mem=${memory}M`,
+          'hostfs=/nowhere',
+          'uml_dir=/tmp/u/',
+          'initrd=/k/initrd',
+          'ubd0r=/k/base',
+          'ubd1r=/k/job',
+          ...bootParameters,
+          `pyti.disk=${diskMiB}`,
         ],
       })
       return { backend: 'uml' as const, pid: jailed.child.pid ?? 0, ...jailed }

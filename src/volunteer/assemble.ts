@@ -50,7 +50,9 @@ export function assembleRawData(job: Job, inputs: PreparedInputs, guest: GuestPa
         index: inputs.index,
         resolveMilliseconds: inputs.resolveMilliseconds,
         downloadMilliseconds: inputs.downloadMilliseconds,
-        notes: [...inputs.notes, ...(guest.kind === 'tampered' ? [guest.detail] : [])].map(note => note.slice(0, 1_000)).slice(0, 100),
+        notes: [...inputs.notes, ...(guest.kind === 'tampered' ? [guest.detail] : [])]
+          .map(note => note.slice(0, 1_000))
+          .slice(0, 100),
       },
     },
     guest: {

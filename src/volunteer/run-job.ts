@@ -20,7 +20,12 @@ export type Stage = 'fetching' | 'resolving' | 'booting' | 'setting up' | 'runni
 
 /** What a job needs of the machine; passed in, so that the loop can be tested without a VM. */
 export interface JobTools {
-  prepare(job: Job, options: { signal: AbortSignal; onStage: (stage: Stage, detail?: string) => void }): Promise<PreparedInputs>
+  /** How much slower than native this machine's VMs may be: the guest's own ceilings are multiplied by it. */
+  slowness: number
+  prepare(
+    job: Job,
+    options: { signal: AbortSignal; onStage: (stage: Stage, detail?: string) => void },
+  ): Promise<PreparedInputs>
   /** Runs one fresh VM. @throws PytiError as `runGuest` */
   runVm(
     job: Job,
@@ -52,7 +57,7 @@ export async function runJob(
   onStage('fetching')
   const inputs = await tools.prepare(job, options)
   if (inputs.intake.archive !== 'ok') return assembleRawData(job, inputs, { kind: 'not-started' })
-  const plan = planFor(job, inputs)
+  const plan = planFor(job, inputs, tools.slowness)
   for (let attempt = 1; ; attempt++) {
     const guest = await runOnce(job, plan, inputs, tools, options)
     if (guest.kind === 'record' || attempt === attempts) {
@@ -101,11 +106,14 @@ function parseRecord(data: Buffer | undefined): GuestRecord {
   }
   const record = GuestRecord.safeParse(value)
   if (!record.success)
-    throw new PytiError('bad-record', `the guest's record is malformed at ${record.error.issues[0]?.path.join('.')}: ${record.error.issues[0]?.message}`)
+    throw new PytiError(
+      'bad-record',
+      `the guest's record is malformed at ${record.error.issues[0]?.path.join('.')}: ${record.error.issues[0]?.message}`,
+    )
   return record.data
 }
 
-function planFor(job: Job, { intake }: PreparedInputs): GuestPlan {
+function planFor(job: Job, { intake }: PreparedInputs, slowness: number): GuestPlan {
   const { project, version, filename, kind } = job.subject
   const names = (group: 'build' | 'run' | 'test') => intake.packages[group].map(locked => locked.filename)
   return {
@@ -113,9 +121,11 @@ function planFor(job: Job, { intake }: PreparedInputs): GuestPlan {
     subject: { project, version, filename, kind },
     tasks: job.tasks,
     packages: { build: names('build'), run: names('run'), test: names('test') },
-    incomplete: (['build', 'run', 'test'] as const).filter(group => intake.unresolved.some(entry => entry.group === group)),
+    incomplete: (['build', 'run', 'test'] as const).filter(group =>
+      intake.unresolved.some(entry => entry.group === group),
+    ),
     limits: {
-      taskSeconds: job.profile.taskSeconds,
+      taskSeconds: job.profile.taskSeconds * slowness,
       memoryMiB: job.profile.memoryMiB,
       processes: 128,
       logBytes: limits.logBytes,

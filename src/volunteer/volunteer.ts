@@ -34,8 +34,8 @@ export type VolunteerEvent =
 
 /** How long to wait before asking a coordinator again that could not be asked. */
 const retryMs = 5_000
-/** A hand-in that keeps failing for another reason than the network is given up after so many tries. */
-const maxSubmitTries = 20
+/** What a coordinator may answer while the same raw data will do later. The lease's own end bounds the tries. */
+const passing = ['BUSY', 'RATE_LIMITED', 'INTERNAL', 'UNKNOWN_PEER']
 
 /**
  * A volunteer: keeps its slots busy with leases of one coordinator, and tracks each from start to cleaned. It never
@@ -60,7 +60,9 @@ export class Volunteer {
 
   start(): void {
     const { network, coordinator, log } = this.#deps
-    network.serveBlobs(async (sha256, peer) => (peer === coordinator ? readerOf(this.#blobs.get(sha256)) : undefined))
+    network.serveBlobs(async (sha256, peer) =>
+      peer === coordinator ? readerOf(this.#blobs.get(sha256)) : undefined,
+    )
     const stopListening = network.onPeer((peer, state) => {
       if (peer !== coordinator) return
       this.#greeted = false
@@ -92,7 +94,10 @@ export class Volunteer {
         this.#greeted = false
         this.#deps.log.debug('coordinator cannot be asked', { error: messageOf(error) })
         if (error instanceof CommandError && error.retryAfterMs !== undefined) waitMs = error.retryAfterMs
-        if (isCode(error, 'UNSUPPORTED_VERSION')) this.#deps.log.error('this volunteer is too old or too new for its coordinator', { error: messageOf(error) })
+        if (isCode(error, 'UNSUPPORTED_VERSION'))
+          this.#deps.log.error('this volunteer is too old or too new for its coordinator', {
+            error: messageOf(error),
+          })
       }
       await this.#sleepOrWake(waitMs, wake)
     }
@@ -103,7 +108,12 @@ export class Volunteer {
     const reply = await network.request(
       coordinator,
       'hello',
-      { version: commandApiVersion, slots: this.#slots, backends: this.#backends, leases: [...this.#active.keys()] },
+      {
+        version: commandApiVersion,
+        slots: this.#slots,
+        backends: this.#backends,
+        leases: [...this.#active.keys()],
+      },
       { signal: this.#stopping.signal },
     )
     this.#greeted = true
@@ -127,7 +137,12 @@ export class Volunteer {
     const { network, coordinator } = this.#deps
     const want = this.#slots - this.#active.size
     if (want <= 0) return 60_000
-    const { leases, retryAfterMs } = await network.request(coordinator, 'lease', { want }, { signal: this.#stopping.signal })
+    const { leases, retryAfterMs } = await network.request(
+      coordinator,
+      'lease',
+      { want },
+      { signal: this.#stopping.signal },
+    )
     for (const lease of leases) this.#begin(lease)
     return leases.length > 0 ? 0 : retryAfterMs
   }
@@ -148,11 +163,19 @@ export class Volunteer {
     const ended = new AbortController()
     clock
       .sleep(lease.remainingMs, ended.signal)
-      .then(() => deadline.abort(new PytiError('lease-expired', 'the lease ran out before the work was done')))
+      .then(() =>
+        deadline.abort(new PytiError('lease-expired', 'the lease ran out before the work was done')),
+      )
       .catch(() => {}) // the work ended first
     const started = clock.now()
     const onStage = (stage: Stage | 'submitting', detail?: string) =>
-      this.#emit({ event: 'stage', lease: lease.id, filename, stage, ...(detail !== undefined && { detail }) })
+      this.#emit({
+        event: 'stage',
+        lease: lease.id,
+        filename,
+        stage,
+        ...(detail !== undefined && { detail }),
+      })
     const held: string[] = []
     try {
       const result = await runJob(lease.job, tools, { signal, onStage })
@@ -196,8 +219,7 @@ export class Volunteer {
         return await network.request(coordinator, 'raw-data', { lease, envelope }, { signal })
       } catch (error) {
         signal.throwIfAborted()
-        const final = error instanceof CommandError && !['BUSY', 'RATE_LIMITED', 'INTERNAL', 'UNKNOWN_PEER'].includes(error.code)
-        if (final || attempt === maxSubmitTries) throw error
+        if (error instanceof CommandError && !passing.includes(error.code)) throw error
         log.debug('raw data not handed in yet', { attempt, error: messageOf(error) })
         await clock.sleep((error instanceof CommandError && error.retryAfterMs) || retryMs, signal)
       }

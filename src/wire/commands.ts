@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { ImageManifest } from './image.ts'
 import { Hex128, Lease, PeerIdText, Sha256, Subject, TaskName } from './job.ts'
 import { limits } from './limits.ts'
-import { ImageManifest } from './image.ts'
 import { Attachment, Backend } from './raw-data.ts'
 
 /** Command API: JSON requests and replies between volunteers, submitters and the coordinator. */

@@ -47,7 +47,8 @@ export const Profile = z.strictObject({
   image: Sha256,
   /** Minor version of the guest's interpreter, `3.13`. */
   python: z.string().regex(/^3\.\d{1,2}$/),
-  vcpus: z.int().min(1).max(16),
+  /** One: no backend gives a guest more so far, and User-mode Linux never can. */
+  vcpus: z.literal(1),
   memoryMiB: z.int().min(128).max(65_536),
   /** The private writable layer. */
   diskMiB: z.int().min(64).max(262_144),

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
 import { createInterface } from 'node:readline'
-import { systemClock } from '../../src/clock.ts'
+import { after, before, describe, it } from 'node:test'
 import { findTargets } from '../../src/cli/targets.ts'
+import { systemClock } from '../../src/clock.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../../src/pypi/embedded-index.ts'
 import { makeDistributions } from '../../src/pypi/make-distribution.ts'
 import { Summary } from '../../src/report/summary.ts'
@@ -21,7 +21,13 @@ let index: EmbeddedIndex
 
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pyti-bad-'))
-  index = await startEmbeddedIndex({ distributions: [...(await makeDistributions(join(samples, 'pure'))), ...(await makeDistributions(join(samples, 'tested')))], clock: systemClock })
+  index = await startEmbeddedIndex({
+    distributions: [
+      ...(await makeDistributions(join(samples, 'pure'))),
+      ...(await makeDistributions(join(samples, 'tested'))),
+    ],
+    clock: systemClock,
+  })
 })
 after(async () => {
   await index?.close()
@@ -30,13 +36,21 @@ after(async () => {
 
 describe('archives at fault get a signed report that says so', () => {
   it('every kind of bad archive, as a file an author is about to upload', async () => {
-    const bad = [...(await badArchives()), await zipBomb(), await tarBomb()].filter(one => one.fault !== undefined)
+    const bad = [...(await badArchives()), await zipBomb(), await tarBomb()].filter(
+      one => one.fault !== undefined,
+    )
     const targets = []
     for (const [number, { filename, bytes }] of bad.entries()) {
       const folder = join(dir, String(number))
       await mkdir(folder)
       await writeFile(join(folder, filename), bytes)
-      targets.push(...(await findTargets(join(folder, filename), { client: () => assert.fail('no index is asked'), python: '3.13', kinds: ['sdist', 'wheel'] })))
+      targets.push(
+        ...(await findTargets(join(folder, filename), {
+          client: () => assert.fail('no index is asked'),
+          python: '3.13',
+          kinds: ['sdist', 'wheel'],
+        })),
+      )
     }
     const seen: string[] = []
     await runAll(targets, {
@@ -56,9 +70,17 @@ describe('trouble that is not the archive', () => {
   it('1 MB that unpacks to 1 GiB fills the guest and nothing else', async () => {
     const { filename, bytes } = zipBomb(1)
     await writeFile(join(dir, filename), bytes)
-    const targets = await findTargets(join(dir, filename), { client: () => assert.fail('no index is asked'), python: '3.13', kinds: ['wheel'] })
+    const targets = await findTargets(join(dir, filename), {
+      client: () => assert.fail('no index is asked'),
+      python: '3.13',
+      kinds: ['wheel'],
+    })
     const { summary } = (await runAll(targets, { index: index.url, volunteers: 2 })).get(filename) ?? {}
-    assert.deepEqual([summary?.tasks.install?.status, summary?.tasks.install?.reason], ['failed', 'disk-full'], summary?.reason)
+    assert.deepEqual(
+      [summary?.tasks.install?.status, summary?.tasks.install?.reason],
+      ['failed', 'disk-full'],
+      summary?.reason,
+    )
   })
 
   it('an index that goes down in mid-job and comes back costs time, not the report', async () => {
@@ -101,7 +123,8 @@ describe('pyti test, asked for what cannot be', () => {
     const [target] = await targetsOn(index.url, ['corrupted'])
     assert.ok(target)
     index.corrupt(target.subject.filename)
-    const { summary, accepted } = (await runAll([target], { index: index.url, volunteers: 3 })).get(target.subject.filename) ?? {}
+    const { summary, accepted } =
+      (await runAll([target], { index: index.url, volunteers: 3 })).get(target.subject.filename) ?? {}
     assert.equal(accepted, undefined)
     assert.match(summary?.reason ?? '', /hash-mismatch/)
   })
@@ -110,7 +133,15 @@ describe('pyti test, asked for what cannot be', () => {
 describe('pyti test, the command', () => {
   it('prints one JSON line per distribution, as documented, and the report verifies; a changed byte is named', async () => {
     const out = join(dir, 'out')
-    const { code, stdout, stderr } = await pyti(['test', 'pyti-sample-pure', '--index', index.url, '--json', '--out', out])
+    const { code, stdout, stderr } = await pyti([
+      'test',
+      'pyti-sample-pure',
+      '--index',
+      index.url,
+      '--json',
+      '--out',
+      out,
+    ])
     assert.equal(code, 0, stderr)
     const lines = stdout.trim().split('\n')
     assert.equal(lines.length, 1)
@@ -130,7 +161,19 @@ describe('pyti test, the command', () => {
   })
 
   it('Ctrl-C in the middle: exit code 130, no process, VM or folder left', async () => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli/main.ts'), 'test', 'pyti-sample-pure', '--index', index.url, '--out', join(dir, 'out-2')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(
+      process.execPath,
+      [
+        join(import.meta.dirname, '../../src/cli/main.ts'),
+        'test',
+        'pyti-sample-pure',
+        '--index',
+        index.url,
+        '--out',
+        join(dir, 'out-2'),
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    )
     let started: number[] = []
     for await (const line of createInterface({ input: child.stderr })) {
       if (started.length > 0 || !/: running/.test(line)) continue

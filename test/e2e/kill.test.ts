@@ -26,7 +26,9 @@ function watchEvents() {
       seen.push({ node, event })
       for (const wake of waiting) wake()
     },
-    async wait(fits: (node: string, event: NodeEvent) => boolean): Promise<{ node: string; event: NodeEvent }> {
+    async wait(
+      fits: (node: string, event: NodeEvent) => boolean,
+    ): Promise<{ node: string; event: NodeEvent }> {
       for (let from = 0; ; ) {
         for (; from < seen.length; from++) {
           const entry = seen[from]
@@ -52,7 +54,11 @@ describe('killed processes', () => {
   const events = watchEvents()
 
   const startCoordinator = async (listen: string) => {
-    coordinator = startChildNode('coordinator', ['coordinator', '--data', join(dir, 'coordinator'), '--listen', listen], event => events.push('coordinator', event))
+    coordinator = startChildNode(
+      'coordinator',
+      ['coordinator', '--data', join(dir, 'coordinator'), '--listen', listen],
+      event => events.push('coordinator', event),
+    )
     const ready = await coordinator.ready
     address = ready.addresses[0] ?? ''
     client = await connectClient(address, AbortSignal.timeout(600_000))
@@ -60,7 +66,19 @@ describe('killed processes', () => {
   const startVolunteer = async (name: string, to = address) => {
     const node = startChildNode(
       name,
-      ['volunteer', '--data', join(dir, name), '--listen', '/ip4/127.0.0.1/tcp/0', '--coordinator', to, '--index', index.url, '--backend', backend],
+      [
+        'volunteer',
+        '--data',
+        join(dir, name),
+        '--listen',
+        '/ip4/127.0.0.1/tcp/0',
+        '--coordinator',
+        to,
+        '--index',
+        index.url,
+        '--backend',
+        backend,
+      ],
       event => events.push(name, event),
     )
     volunteers.push(node)
@@ -68,7 +86,12 @@ describe('killed processes', () => {
     return node
   }
   const ended = async (job: string): Promise<JobStatus> => {
-    await events.wait((_node, event) => event.event === 'job' && event.job === job && (event.phase === 'reported' || event.phase === 'unresolved'))
+    await events.wait(
+      (_node, event) =>
+        event.event === 'job' &&
+        event.job === job &&
+        (event.phase === 'reported' || event.phase === 'unresolved'),
+    )
     return client.status(job)
   }
 
@@ -76,7 +99,10 @@ describe('killed processes', () => {
     backend = (await testDriver()).driver.backend
     dir = await mkdtemp(join(tmpdir(), 'pyti-kill-'))
     const samples = join(import.meta.dirname, '../../samples')
-    const distributions = [...(await makeDistributions(join(samples, 'tested'))), ...(await makeDistributions(join(samples, 'pure')))]
+    const distributions = [
+      ...(await makeDistributions(join(samples, 'tested'))),
+      ...(await makeDistributions(join(samples, 'pure'))),
+    ]
     index = await startEmbeddedIndex({ distributions, clock: systemClock })
     targets = await targetsOn(index.url, ['pyti-sample-tested', 'pyti-sample-pure'])
     await startCoordinator('/ip4/127.0.0.1/tcp/0')
@@ -94,7 +120,9 @@ describe('killed processes', () => {
     const [target] = targets
     assert.ok(target)
     const job = await client.submit(target, { tasks: [...taskNames] })
-    const { node, event } = await events.wait((_node, seen) => seen.event === 'vm' && seen.state === 'started')
+    const { node, event } = await events.wait(
+      (_node, seen) => seen.event === 'vm' && seen.state === 'started',
+    )
     const vm = event.event === 'vm' ? event.pid : 0
     const victim = volunteers.find(one => one.name === node)
     victim?.process.kill('SIGKILL')
@@ -110,7 +138,10 @@ describe('killed processes', () => {
     const target = targets[1]
     assert.ok(target)
     const job = await client.submit(target, { tasks: [...taskNames] })
-    await events.wait((_node, event) => event.event === 'stage' && event.filename === target.subject.filename && event.stage === 'running')
+    await events.wait(
+      (_node, event) =>
+        event.event === 'stage' && event.filename === target.subject.filename && event.stage === 'running',
+    )
     await client.close()
     coordinator.process.kill('SIGKILL')
     await coordinator.exited
@@ -121,7 +152,13 @@ describe('killed processes', () => {
   })
 
   it('a second coordinator on the same data folder is refused with a plain message', async () => {
-    const { code, stderr } = await pyti(['coordinator', '--data', join(dir, 'coordinator'), '--listen', '/ip4/127.0.0.1/tcp/0'])
+    const { code, stderr } = await pyti([
+      'coordinator',
+      '--data',
+      join(dir, 'coordinator'),
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0',
+    ])
     assert.notEqual(code, 0)
     assert.match(stderr, /another coordinator is running/)
   })

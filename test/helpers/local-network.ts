@@ -5,12 +5,16 @@ import { join } from 'node:path'
 import type { NodeEvent } from '../../src/cli/events.ts'
 import { ensureImage } from '../../src/cli/image.ts'
 import { findPaths } from '../../src/cli/paths.ts'
-import { type DistributionResult, type RunOptions, runDistributions } from '../../src/cli/run-distributions.ts'
+import {
+  type DistributionResult,
+  type RunOptions,
+  runDistributions,
+} from '../../src/cli/run-distributions.ts'
 import { findTargets, type Target } from '../../src/cli/targets.ts'
-import { createIndexClient } from '../../src/pypi/index-client.ts'
-import { chooseBackend } from '../../src/sandbox/backends.ts'
 import { systemClock } from '../../src/clock.ts'
 import { silentLogger } from '../../src/logger.ts'
+import { createIndexClient } from '../../src/pypi/index-client.ts'
+import { chooseBackend } from '../../src/sandbox/backends.ts'
 import type { DistributionKind } from '../../src/wire/job.ts'
 import { taskNames } from '../../src/wire/job.ts'
 
@@ -22,10 +26,15 @@ export async function testDriver() {
   return { image, driver: await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes }) }
 }
 
-export async function targetsOn(indexUrl: string, projects: string[], kinds: DistributionKind[] = ['sdist', 'wheel']): Promise<Target[]> {
+export async function targetsOn(
+  indexUrl: string,
+  projects: string[],
+  kinds: DistributionKind[] = ['sdist', 'wheel'],
+): Promise<Target[]> {
   const client = createIndexClient({ url: indexUrl, clock: systemClock, log: silentLogger })
   const targets: Target[] = []
-  for (const project of projects) targets.push(...(await findTargets(project, { client: async () => client, python: '3.13', kinds })))
+  for (const project of projects)
+    targets.push(...(await findTargets(project, { client: async () => client, python: '3.13', kinds })))
   return targets
 }
 
@@ -106,13 +115,17 @@ export async function strayFolders(): Promise<string[]> {
 }
 
 /** Runs the real command line. */
-export function pyti(args: string[], options: { env?: Record<string, string>; cwd?: string } = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+export function pyti(
+  args: string[],
+  options: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise(resolve => {
     execFile(
       process.execPath,
       [join(import.meta.dirname, '../../src/cli/main.ts'), ...args],
       { env: { ...process.env, ...options.env }, cwd: options.cwd, maxBuffer: 64 * 1024 * 1024 },
-      (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
+      (error, stdout, stderr) =>
+        resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
     )
   })
 }

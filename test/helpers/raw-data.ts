@@ -51,7 +51,7 @@ export function testJob(change: Partial<Job> = {}): Job {
     profile: {
       image: sha256('image'),
       python: '3.13',
-      vcpus: 2,
+      vcpus: 1,
       memoryMiB: 1_024,
       diskMiB: 2_048,
       taskSeconds: 300,

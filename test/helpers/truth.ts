@@ -24,7 +24,8 @@ export function describeSamples(
     })
     after(() => index?.close())
 
-    for (const sample of samples) it(sample.filename, () => holdAgainstTruth(sample, results.get(sample.filename)))
+    for (const sample of samples)
+      it(sample.filename, () => holdAgainstTruth(sample, results.get(sample.filename)))
 
     it('leaves no VM and no folder behind', async () => {
       assert.deepEqual(alive(vms), [])
@@ -33,12 +34,16 @@ export function describeSamples(
   })
 }
 
-function holdAgainstTruth({ truth, filename }: SampleDistribution, result: DistributionResult | undefined): void {
+function holdAgainstTruth(
+  { truth, filename }: SampleDistribution,
+  result: DistributionResult | undefined,
+): void {
   assert.ok(result, `${filename} has a result`)
   assert.equal(result.summary.reason, undefined)
   assert.ok(result.accepted?.verification.ok, 'its report verifies')
   if (truth.verdict) assert.equal(result.summary.verdict, truth.verdict)
-  const tasks: Partial<Record<TaskName, { status: string; reason?: string | undefined }>> = result.summary.tasks
+  const tasks: Partial<Record<TaskName, { status: string; reason?: string | undefined }>> =
+    result.summary.tasks
   for (const [task, wanted] of Object.entries(truth.tasks)) {
     const found = tasks[task as TaskName]
     const shown = `${task}: ${JSON.stringify(found)}`

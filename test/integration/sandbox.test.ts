@@ -22,7 +22,16 @@ for (const driver of drivers)
   describe(`sandbox on ${driver.backend}`, () => {
     let image: Image
     let why: string | false = false
-    const base = () => ({ driver, image, plan, files: [], memoryMiB: 256, diskMiB: 64, wallSeconds: 30, runDir: paths.run })
+    const base = () => ({
+      driver,
+      image,
+      plan,
+      files: [],
+      memoryMiB: 256,
+      diskMiB: 64,
+      wallSeconds: 30,
+      runDir: paths.run,
+    })
 
     before(async () => {
       image = (await testDriver()).image
@@ -55,7 +64,10 @@ for (const driver of drivers)
               const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
               if (status === undefined) continue
               const uids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)/m.exec(status)?.slice(1).map(Number) ?? [0]
-              assert.ok(uids.every(uid => uid !== 0), `process ${pid} runs as ${uids}`)
+              assert.ok(
+                uids.every(uid => uid !== 0),
+                `process ${pid} runs as ${uids}`,
+              )
               assert.match(status, /^CapEff:\s+0000000000000000$/m)
               checked++
             }

@@ -19,24 +19,35 @@ async function decode(chunks: Buffer[], maxBytes: number = limits.guestOutputByt
   async function* source() {
     yield* chunks
   }
-  for await (const one of decodeGuestFrames(source(), maxBytes)) frames.push({ type: one.type, payload: Buffer.from(one.payload) })
+  for await (const one of decodeGuestFrames(source(), maxBytes))
+    frames.push({ type: one.type, payload: Buffer.from(one.payload) })
   return frames
 }
 
 describe('frames from the guest', () => {
   it(`come out whole however the bytes are cut (seed ${seed})`, async () => {
-    const anyFrame = fc.record({ type: fc.constantFrom(1, 2, 3, 4, 5, 6, 7), payload: fc.uint8Array({ maxLength: 300 }) })
+    const anyFrame = fc.record({
+      type: fc.constantFrom(1, 2, 3, 4, 5, 6, 7),
+      payload: fc.uint8Array({ maxLength: 300 }),
+    })
     await fc.assert(
-      fc.asyncProperty(fc.array(anyFrame, { maxLength: 20 }), fc.array(fc.integer({ min: 1, max: 97 }), { minLength: 1 }), async (wanted, cuts) => {
-        const bytes = Buffer.concat(wanted.map(({ type, payload }) => frame(type, payload)))
-        const chunks: Buffer[] = []
-        for (let at = 0, turn = 0; at < bytes.length; turn++) {
-          const size = cuts[turn % cuts.length] ?? 1
-          chunks.push(bytes.subarray(at, at + size))
-          at += size
-        }
-        assert.deepEqual(await decode(chunks), wanted.map(({ type, payload }) => ({ type, payload: Buffer.from(payload) })))
-      }),
+      fc.asyncProperty(
+        fc.array(anyFrame, { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 97 }), { minLength: 1 }),
+        async (wanted, cuts) => {
+          const bytes = Buffer.concat(wanted.map(({ type, payload }) => frame(type, payload)))
+          const chunks: Buffer[] = []
+          for (let at = 0, turn = 0; at < bytes.length; turn++) {
+            const size = cuts[turn % cuts.length] ?? 1
+            chunks.push(bytes.subarray(at, at + size))
+            at += size
+          }
+          assert.deepEqual(
+            await decode(chunks),
+            wanted.map(({ type, payload }) => ({ type, payload: Buffer.from(payload) })),
+          )
+        },
+      ),
       { seed, numRuns: 200 },
     )
   })
@@ -46,14 +57,21 @@ describe('frames from the guest', () => {
     ["the host's own type", frame(frameTypes.go, Buffer.from('{}')), 'bad-frame'],
     ['a length of zero', frame(frameTypes.data, Buffer.alloc(0), 0), 'bad-frame'],
     ['a length of 4 GiB', frame(frameTypes.data, Buffer.alloc(10), 0xffffffff), 'bad-frame'],
-    ['a length above the limit', frame(frameTypes.data, Buffer.alloc(10), limits.guestFrameBytes + 1), 'bad-frame'],
+    [
+      'a length above the limit',
+      frame(frameTypes.data, Buffer.alloc(10), limits.guestFrameBytes + 1),
+      'bad-frame',
+    ],
     ['an end in the middle', frame(frameTypes.data, Buffer.alloc(10), 500), 'bad-frame'],
     ['log noise', Buffer.from('Kernel panic - not syncing: no init found'), 'bad-frame'],
   ] as const)
     it(`${name} ends the stream`, () => assert.rejects(decode([bytes]), { code }))
 
   it('more than the ceiling ends the stream', () =>
-    assert.rejects(decode([frame(frameTypes.data, Buffer.alloc(100)), frame(frameTypes.data, Buffer.alloc(100))], 150), { code: 'output-too-large' }))
+    assert.rejects(
+      decode([frame(frameTypes.data, Buffer.alloc(100)), frame(frameTypes.data, Buffer.alloc(100))], 150),
+      { code: 'output-too-large' },
+    ))
 })
 
 it('a host frame above 2,048 bytes is refused: the serial line would stall for ever', () => {

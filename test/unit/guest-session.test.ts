@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { PytiError } from '../../src/errors.ts'
 import { runSession } from '../../src/sandbox/guest-session.ts'
 import type { Vm } from '../../src/sandbox/vm.ts'
-import { frameTypes as types, Go } from '../../src/wire/guest.ts'
+import { Go, frameTypes as types } from '../../src/wire/guest.ts'
 
 const disk = { path: '/nowhere', bytes: 10, sha256: 'ab'.repeat(32) }
 const hello = { version: 1, kernel: '6.12', python: '3.13.5' }
@@ -38,18 +38,37 @@ function fakeVm(script: Buffer[], options: { greet?: Buffer; hang?: boolean } = 
   return { vm, received }
 }
 
-const item = (name: string, data: string) => [frame(types.item, { name, size: data.length, sha256: digest(data) }), frame(types.data, data)]
-const done = (items: number, data: string) => [frame(types.done, { items, sha256: digest(data) }), frame(types.bye)]
+const item = (name: string, data: string) => [
+  frame(types.item, { name, size: data.length, sha256: digest(data) }),
+  frame(types.data, data),
+]
+const done = (items: number, data: string) => [
+  frame(types.done, { items, sha256: digest(data) }),
+  frame(types.bye),
+]
 const session = (vm: Vm, limits: { bootMs?: number; wallMs?: number } = {}) =>
   runSession(vm, disk, { bootMs: 30_000, wallMs: 30_000, wallClock: () => 1_760_000_000_000, ...limits })
 
 describe('a session with a guest', () => {
   it('hands out every item, and sends fresh entropy and the clock', async () => {
-    const { vm, received } = fakeVm([...item('logs/build.txt', 'log'), ...item('guest.json', '{}'), ...done(2, 'log{}')])
+    const { vm, received } = fakeVm([
+      ...item('logs/build.txt', 'log'),
+      ...item('guest.json', '{}'),
+      ...done(2, 'log{}'),
+    ])
     const output = await session(vm)
-    assert.deepEqual([...output.items].map(([name, data]) => [name, data.toString()]), [['logs/build.txt', 'log'], ['guest.json', '{}']])
+    assert.deepEqual(
+      [...output.items].map(([name, data]) => [name, data.toString()]),
+      [
+        ['logs/build.txt', 'log'],
+        ['guest.json', '{}'],
+      ],
+    )
     const go = Go.parse(JSON.parse(Buffer.concat(received).subarray(5).toString()))
-    assert.deepEqual([go.job, go.clockMs, go.entropy.length], [{ bytes: 10, sha256: disk.sha256 }, 1_760_000_000_000, 64])
+    assert.deepEqual(
+      [go.job, go.clockMs, go.entropy.length],
+      [{ bytes: 10, sha256: disk.sha256 }, 1_760_000_000_000, 64],
+    )
   })
 
   const whole = [...item('guest.json', '{}'), ...done(1, '{}')]
@@ -57,9 +76,33 @@ describe('a session with a guest', () => {
     ['no BYE', whole.slice(0, -1), 'guest-ended'],
     ['no DONE', whole.slice(0, -2), 'guest-ended'],
     ['nothing at all', [], 'guest-ended'],
-    ['an item that is shorter than announced', [frame(types.item, { name: 'guest.json', size: 5, sha256: digest('{}') }), frame(types.data, '{}'), ...done(1, '{}')], 'bad-frame'],
-    ['an item that is longer than announced', [frame(types.item, { name: 'guest.json', size: 1, sha256: digest('{}') }), frame(types.data, '{}'), ...done(1, '{}')], 'bad-frame'],
-    ['an item with another digest', [frame(types.item, { name: 'guest.json', size: 2, sha256: digest('[]') }), frame(types.data, '{}'), ...done(1, '{}')], 'bad-frame'],
+    [
+      'an item that is shorter than announced',
+      [
+        frame(types.item, { name: 'guest.json', size: 5, sha256: digest('{}') }),
+        frame(types.data, '{}'),
+        ...done(1, '{}'),
+      ],
+      'bad-frame',
+    ],
+    [
+      'an item that is longer than announced',
+      [
+        frame(types.item, { name: 'guest.json', size: 1, sha256: digest('{}') }),
+        frame(types.data, '{}'),
+        ...done(1, '{}'),
+      ],
+      'bad-frame',
+    ],
+    [
+      'an item with another digest',
+      [
+        frame(types.item, { name: 'guest.json', size: 2, sha256: digest('[]') }),
+        frame(types.data, '{}'),
+        ...done(1, '{}'),
+      ],
+      'bad-frame',
+    ],
     ['an item twice', [...item('guest.json', '{}'), ...whole], 'bad-frame'],
     ['an item name that is a path', [...item('../../etc/passwd', 'x'), ...done(1, 'x')], 'bad-frame'],
     ['data without an item', [frame(types.data, 'x'), ...whole], 'bad-frame'],
@@ -67,7 +110,11 @@ describe('a session with a guest', () => {
     ['another count of items', [...item('guest.json', '{}'), ...done(2, '{}')], 'bad-frame'],
     ['a second HELLO', [frame(types.hello, hello), ...whole], 'bad-frame'],
     ['an event that is not JSON', [frame(types.event, '{'), ...whole], 'bad-frame'],
-    ['an event of a task that does not exist', [frame(types.event, { task: 'mine', state: 'start' }), ...whole], 'bad-frame'],
+    [
+      'an event of a task that does not exist',
+      [frame(types.event, { task: 'mine', state: 'start' }), ...whole],
+      'bad-frame',
+    ],
   ] as const)
     it(`${name}: never a result`, () => assert.rejects(session(fakeVm([...script]).vm), { code }))
 
@@ -78,13 +125,21 @@ describe('a session with a guest', () => {
 
   it('a guest that never ends is given up, and the error says that package code had begun', async () => {
     const { vm } = fakeVm([frame(types.event, { task: 'setup', state: 'end' })], { hang: true })
-    await assert.rejects(session(vm, { wallMs: 50 }), (error: PytiError) => error.code === 'guest-timeout' && error.details.stage === 'working')
+    await assert.rejects(
+      session(vm, { wallMs: 50 }),
+      (error: PytiError) => error.code === 'guest-timeout' && error.details.stage === 'working',
+    )
   })
 
   it('an abort ends it with the reason of the abort', async () => {
     const { vm } = fakeVm([], { hang: true })
     const stop = new AbortController()
-    const running = runSession(vm, disk, { bootMs: 30_000, wallMs: 30_000, wallClock: () => 0, signal: stop.signal })
+    const running = runSession(vm, disk, {
+      bootMs: 30_000,
+      wallMs: 30_000,
+      wallClock: () => 0,
+      signal: stop.signal,
+    })
     stop.abort(new PytiError('shutdown', 'enough'))
     await assert.rejects(running, { code: 'shutdown' })
   })

@@ -29,7 +29,9 @@ describe('job disk', () => {
   it('holds the plan and the files behind a header, whole sectors, with the digest it reports', async () => {
     const file = join(dir, 'p-1.tar.gz')
     await writeFile(file, Buffer.alloc(100_001, 7))
-    const disk = await writeJobDisk(join(dir, 'job'), plan, [{ filename: 'p-1.tar.gz', path: file, size: 100_001 }])
+    const disk = await writeJobDisk(join(dir, 'job'), plan, [
+      { filename: 'p-1.tar.gz', path: file, size: 100_001 },
+    ])
     const bytes = await readFile(disk.path)
     assert.equal(bytes.length % 4096, 0)
     assert.equal(bytes.toString('latin1', 0, 8), 'PYTIJOB1')
@@ -51,16 +53,26 @@ describe('job disk', () => {
   it('a file that is not as long as announced is an error, not a short disk', async () => {
     const file = join(dir, 'short')
     await writeFile(file, 'abc')
-    await assert.rejects(writeJobDisk(join(dir, 'job-2'), plan, [{ filename: 'p-1.tar.gz', path: file, size: 10 }]))
+    await assert.rejects(
+      writeJobDisk(join(dir, 'job-2'), plan, [{ filename: 'p-1.tar.gz', path: file, size: 10 }]),
+    )
   })
 })
 
 describe('initramfs archive', () => {
   it('is what cpio calls newc: header, name, data, padded to four', () => {
-    const bytes = Buffer.from(encodeCpio([{ path: 'bin', mode: 0o755 }, { path: 'bin/a', mode: 0o644, data: Buffer.from('hello') }, { path: 'bin/b', mode: 0o777, link: true, data: Buffer.from('a') }]))
+    const bytes = Buffer.from(
+      encodeCpio([
+        { path: 'bin', mode: 0o755 },
+        { path: 'bin/a', mode: 0o644, data: Buffer.from('hello') },
+        { path: 'bin/b', mode: 0o777, link: true, data: Buffer.from('a') },
+      ]),
+    )
     assert.equal(bytes.length % 4, 0)
     assert.equal(bytes.toString('latin1', 0, 6), '070701')
-    const modes = [...bytes.toString('latin1').matchAll(/070701[0-9A-F]{8}([0-9A-F]{8})/g)].map(match => Number.parseInt(match[1] ?? '', 16).toString(8))
+    const modes = [...bytes.toString('latin1').matchAll(/070701[0-9A-F]{8}([0-9A-F]{8})/g)].map(match =>
+      Number.parseInt(match[1] ?? '', 16).toString(8),
+    )
     assert.deepEqual(modes, ['40755', '100644', '120777', '0'])
     assert.ok(bytes.toString('latin1').endsWith('TRAILER!!!\0\0\0\0'))
   })

@@ -13,7 +13,12 @@ function verdict(call: { arch?: number; nr: number; args?: number[] }): 'allow' 
   for (const [index, value] of (call.args ?? []).entries()) data.writeUInt32LE(value >>> 0, 16 + 8 * index)
   let accumulator = 0
   for (let at = 0; at * 8 < program.length; at++) {
-    const [code, jt, jf, k] = [program.readUInt16LE(at * 8), program.readUInt8(at * 8 + 2), program.readUInt8(at * 8 + 3), program.readUInt32LE(at * 8 + 4)]
+    const [code, jt, jf, k] = [
+      program.readUInt16LE(at * 8),
+      program.readUInt8(at * 8 + 2),
+      program.readUInt8(at * 8 + 3),
+      program.readUInt32LE(at * 8 + 4),
+    ]
     if (code === 0x20) accumulator = data.readUInt32LE(k)
     else if (code === 0x15) at += accumulator === k ? jt : jf
     else if (code === 0x35) at += accumulator >= k ? jt : jf
@@ -25,12 +30,42 @@ function verdict(call: { arch?: number; nr: number; args?: number[] }): 'allow' 
 }
 
 describe('seccomp filter around the UML kernel', () => {
-  const sys = { read: 0, socket: 41, socketpair: 53, clone: 56, execve: 59, ptrace: 101, ioctl: 16, mount: 165, bpf: 321, unshare: 272, keyctl: 250, init_module: 175, setns: 308, clone3: 435, io_uring_setup: 425, openat: 257, pidfd_open: 434 }
-  for (const name of ['read', 'execve', 'ptrace', 'openat'] as const) it(`allows ${name}`, () => assert.equal(verdict({ nr: sys[name] }), 'allow'))
-  for (const name of ['mount', 'bpf', 'unshare', 'keyctl', 'init_module', 'setns', 'clone3', 'io_uring_setup', 'pidfd_open'] as const)
+  const sys = {
+    read: 0,
+    socket: 41,
+    socketpair: 53,
+    clone: 56,
+    execve: 59,
+    ptrace: 101,
+    ioctl: 16,
+    mount: 165,
+    bpf: 321,
+    unshare: 272,
+    keyctl: 250,
+    init_module: 175,
+    setns: 308,
+    clone3: 435,
+    io_uring_setup: 425,
+    openat: 257,
+    pidfd_open: 434,
+  }
+  for (const name of ['read', 'execve', 'ptrace', 'openat'] as const)
+    it(`allows ${name}`, () => assert.equal(verdict({ nr: sys[name] }), 'allow'))
+  for (const name of [
+    'mount',
+    'bpf',
+    'unshare',
+    'keyctl',
+    'init_module',
+    'setns',
+    'clone3',
+    'io_uring_setup',
+    'pidfd_open',
+  ] as const)
     it(`kills ${name}`, () => assert.equal(verdict({ nr: sys[name] }), 'kill'))
   it('allows sockets of the AF_UNIX family only', () => {
-    for (const family of [0, 2, 10, 16, 17, 40]) assert.equal(verdict({ nr: sys.socket, args: [family] }), 'kill', `family ${family}`)
+    for (const family of [0, 2, 10, 16, 17, 40])
+      assert.equal(verdict({ nr: sys.socket, args: [family] }), 'kill', `family ${family}`)
     assert.equal(verdict({ nr: sys.socket, args: [1] }), 'allow')
     assert.equal(verdict({ nr: sys.socketpair, args: [1] }), 'allow')
     assert.equal(verdict({ nr: sys.socketpair, args: [2] }), 'kill')

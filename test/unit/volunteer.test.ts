@@ -2,21 +2,35 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PytiError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/logger.ts'
-import { Volunteer, type VolunteerEvent } from '../../src/volunteer/volunteer.ts'
 import { type JobTools, runJob } from '../../src/volunteer/run-job.ts'
+import { Volunteer, type VolunteerEvent } from '../../src/volunteer/volunteer.ts'
 import type { GuestEvent } from '../../src/wire/guest.ts'
 import type { Job } from '../../src/wire/job.ts'
 import { RawData } from '../../src/wire/raw-data.ts'
-import { coordinatorPeer, fileRequest, type House, seededRandom, withHouse } from '../helpers/coordinator-house.ts'
+import {
+  coordinatorPeer,
+  fileRequest,
+  type House,
+  seededRandom,
+  withHouse,
+} from '../helpers/coordinator-house.ts'
 import { settled, until } from '../helpers/manual-clock.ts'
 import { testIdentity, testJob, testRawData } from '../helpers/raw-data.ts'
 
 /** A machine without VMs: what the guest hands over is made up, all else is real. */
 function fakeTools(change: Partial<JobTools> = {}): JobTools {
   return {
+    slowness: 1,
     async prepare(job) {
       const { intake } = testRawData({ job })
-      return { intake: intake.stable, files: [], index: 'http://index.test/simple', notes: [], resolveMilliseconds: 1, downloadMilliseconds: 1 }
+      return {
+        intake: intake.stable,
+        files: [],
+        index: 'http://index.test/simple',
+        notes: [],
+        resolveMilliseconds: 1,
+        downloadMilliseconds: 1,
+      }
     },
     async runVm(job, _plan, _files, { onEvent }) {
       onEvent({ task: 'setup', state: 'end' })
@@ -34,7 +48,10 @@ function vmOutput(job: Job, record?: string) {
     kernel: '6.12',
     bootMilliseconds: 5,
     totalMilliseconds: 9,
-    items: new Map([['guest.json', Buffer.from(text)], ['logs/build.txt', Buffer.from('built')]]),
+    items: new Map([
+      ['guest.json', Buffer.from(text)],
+      ['logs/build.txt', Buffer.from('built')],
+    ]),
   }
 }
 
@@ -73,36 +90,70 @@ describe('volunteers and their coordinator', () => {
 
   it('trouble of its own is given back with its reason and is no vote', () =>
     withHouse({}, async house => {
-      const { events, volunteer } = join(house, 'a', fakeTools({
-        runVm: () => Promise.reject(new PytiError('guest-silent', 'nothing was said', { details: { stage: 'booting' } })),
-      }))
+      const { events, volunteer } = join(
+        house,
+        'a',
+        fakeTools({
+          runVm: () =>
+            Promise.reject(
+              new PytiError('guest-silent', 'nothing was said', { details: { stage: 'booting' } }),
+            ),
+        }),
+      )
       const job = await house.coordinator.submit(fileRequest('thing'))
       await until(() => events.some(event => event.event === 'released'), 'a release')
-      assert.deepEqual(events.flatMap(event => (event.event === 'released' ? [event.reason] : []))[0], 'vm-crash')
-      assert.equal((await house.coordinator.status(job))?.seats.some(seat => seat.state === 'submitted'), false)
+      assert.deepEqual(
+        events.flatMap(event => (event.event === 'released' ? [event.reason] : []))[0],
+        'vm-crash',
+      )
+      assert.equal(
+        (await house.coordinator.status(job))?.seats.some(seat => seat.state === 'submitted'),
+        false,
+      )
       await volunteer.stop()
     }))
 
   it('stopping gives the lease back at once', () =>
     withHouse({}, async house => {
-      const { events, volunteer } = join(house, 'a', fakeTools({
-        prepare: (_job, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
-      }))
+      const { events, volunteer } = join(
+        house,
+        'a',
+        fakeTools({
+          prepare: (_job, { signal }) =>
+            new Promise((_resolve, reject) =>
+              signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+            ),
+        }),
+      )
       const job = await house.coordinator.submit(fileRequest('thing'))
       await until(() => events.some(event => event.event === 'stage'), 'work')
       await volunteer.stop()
-      assert.deepEqual((await house.coordinator.status(job))?.seats.map(seat => seat.state), ['released'])
+      assert.deepEqual(
+        (await house.coordinator.status(job))?.seats.map(seat => seat.state),
+        ['released'],
+      )
     }))
 
   it('a lease that runs out ends the work', () =>
     withHouse({}, async house => {
       let ended: unknown
-      const { events, volunteer } = join(house, 'a', fakeTools({
-        prepare: (_job, { signal }) =>
-          new Promise((_resolve, reject) => {
-            signal.addEventListener('abort', () => { ended = signal.reason; reject(signal.reason) }, { once: true })
-          }),
-      }))
+      const { events, volunteer } = join(
+        house,
+        'a',
+        fakeTools({
+          prepare: (_job, { signal }) =>
+            new Promise((_resolve, reject) => {
+              signal.addEventListener(
+                'abort',
+                () => {
+                  ended = signal.reason
+                  reject(signal.reason)
+                },
+                { once: true },
+              )
+            }),
+        }),
+      )
       await house.coordinator.submit(fileRequest('thing'))
       await until(() => events.some(event => event.event === 'stage'), 'work')
       await house.clock.advance(2 * 3_600_000)
@@ -115,15 +166,21 @@ describe('volunteers and their coordinator', () => {
     withHouse({}, async house => {
       let running = 0
       let most = 0
-      const { volunteer } = join(house, 'a', fakeTools({
-        async runVm(job) {
-          most = Math.max(most, ++running)
-          await settled()
-          running--
-          return vmOutput(job)
-        },
-      }), 2)
-      for (const name of ['one', 'two', 'three', 'four', 'five']) await house.coordinator.submit(fileRequest(name))
+      const { volunteer } = join(
+        house,
+        'a',
+        fakeTools({
+          async runVm(job) {
+            most = Math.max(most, ++running)
+            await settled()
+            running--
+            return vmOutput(job)
+          },
+        }),
+        2,
+      )
+      for (const name of ['one', 'two', 'three', 'four', 'five'])
+        await house.coordinator.submit(fileRequest(name))
       await until(() => most === 2 && running === 0, 'all work')
       assert.equal(most, 2)
       await volunteer.stop()
@@ -132,13 +189,17 @@ describe('volunteers and their coordinator', () => {
 
 describe('one job', () => {
   const options = { signal: new AbortController().signal, onStage() {} }
-  const breakOff = (stage: string, code = 'guest-ended') => new PytiError(code, 'broke off', { details: { stage } })
+  const breakOff = (stage: string, code = 'guest-ended') =>
+    new PytiError(code, 'broke off', { details: { stage } })
 
   it('raw data is valid, canonical, and holds both halves', async () => {
     const job = testJob()
     const { rawData, blobs, attachments, rawDataSha256 } = await runJob(job, fakeTools(), options)
     assert.deepEqual(RawData.parse(rawData), rawData)
-    assert.deepEqual(attachments.map(({ name }) => name), ['logs/build.txt'])
+    assert.deepEqual(
+      attachments.map(({ name }) => name),
+      ['logs/build.txt'],
+    )
     assert.ok(blobs.has(rawDataSha256))
   })
 
@@ -146,19 +207,34 @@ describe('one job', () => {
     const job = testJob()
     const tools = fakeTools({ runVm: () => assert.fail('a VM was started') })
     const prepared = await tools.prepare(job, options)
-    const { rawData } = await runJob(job, { ...tools, prepare: async () => ({ ...prepared, intake: { ...prepared.intake, archive: 'truncated' } }) }, options)
+    const { rawData } = await runJob(
+      job,
+      {
+        ...tools,
+        prepare: async () => ({ ...prepared, intake: { ...prepared.intake, archive: 'truncated' } }),
+      },
+      options,
+    )
     assert.equal(rawData.guest.volatile.backend, 'none')
-    for (const task of job.tasks) assert.deepEqual([rawData.tasks[task]?.stable.status, rawData.tasks[task]?.stable.reason], ['not-run', 'bad-input'])
+    for (const task of job.tasks)
+      assert.deepEqual(
+        [rawData.tasks[task]?.stable.status, rawData.tasks[task]?.stable.reason],
+        ['not-run', 'bad-input'],
+      )
   })
 
   it('a guest that breaks off once while package code runs gets a second, fresh VM', async () => {
     let starts = 0
-    const { rawData } = await runJob(testJob(), fakeTools({
-      runVm: async job => {
-        if (++starts === 1) throw breakOff('working')
-        return vmOutput(job)
-      },
-    }), options)
+    const { rawData } = await runJob(
+      testJob(),
+      fakeTools({
+        runVm: async job => {
+          if (++starts === 1) throw breakOff('working')
+          return vmOutput(job)
+        },
+      }),
+      options,
+    )
     assert.equal(starts, 2)
     assert.equal(rawData.tasks.install?.stable.status, 'passed')
   })
@@ -167,31 +243,52 @@ describe('one job', () => {
     ['breaks off', () => Promise.reject(breakOff('working'))],
     ['forges frames', () => Promise.reject(breakOff('working', 'bad-frame'))],
     ['hands over no record', async (job: Job) => vmOutput(job, '')],
-    ['hands over a malformed record', async (job: Job) => vmOutput(job, '{"schema":"pyti.guest/1","tasks":{}}')],
+    [
+      'hands over a malformed record',
+      async (job: Job) => vmOutput(job, '{"schema":"pyti.guest/1","tasks":{}}'),
+    ],
   ] as const)
     it(`a guest that ${name} twice is tampered with: failed, never a pass`, async () => {
       const job = testJob()
       const { rawData } = await runJob(job, fakeTools({ runVm }), options)
-      for (const task of job.tasks) assert.deepEqual([rawData.tasks[task]?.stable.status, rawData.tasks[task]?.stable.reason], ['failed', 'tampered'])
+      for (const task of job.tasks)
+        assert.deepEqual(
+          [rawData.tasks[task]?.stable.status, rawData.tasks[task]?.stable.reason],
+          ['failed', 'tampered'],
+        )
     })
 
-  it('a guest that does not boot is this machine\'s trouble', () =>
-    assert.rejects(runJob(testJob(), fakeTools({ runVm: () => Promise.reject(breakOff('booting', 'guest-silent')) }), options), { code: 'guest-silent' }))
+  it("a guest that does not boot is this machine's trouble", () =>
+    assert.rejects(
+      runJob(
+        testJob(),
+        fakeTools({ runVm: () => Promise.reject(breakOff('booting', 'guest-silent')) }),
+        options,
+      ),
+      { code: 'guest-silent' },
+    ))
 
   it('the plan says which groups could not be resolved', async () => {
     const job = testJob()
     const tools = fakeTools()
     const prepared = await tools.prepare(job, options)
     let incomplete: string[] = []
-    await runJob(job, {
-      ...tools,
-      prepare: async () => ({ ...prepared, intake: { ...prepared.intake, unresolved: [{ group: 'test', requirement: 'nowhere' }] } }),
-      runVm: async (leased, plan, _files, { onEvent }: { onEvent: (event: GuestEvent) => void }) => {
-        incomplete = plan.incomplete
-        onEvent({ task: 'build', state: 'progress', message: 'x' })
-        return vmOutput(leased)
+    await runJob(
+      job,
+      {
+        ...tools,
+        prepare: async () => ({
+          ...prepared,
+          intake: { ...prepared.intake, unresolved: [{ group: 'test', requirement: 'nowhere' }] },
+        }),
+        runVm: async (leased, plan, _files, { onEvent }: { onEvent: (event: GuestEvent) => void }) => {
+          incomplete = plan.incomplete
+          onEvent({ task: 'build', state: 'progress', message: 'x' })
+          return vmOutput(leased)
+        },
       },
-    }, options)
+      options,
+    )
     assert.deepEqual(incomplete, ['test'])
   })
 })

@@ -21,7 +21,14 @@ import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
 import { imageParts } from '../../wire/image.ts'
 import { ensureImage } from '../image.ts'
-import { eventPrinter, indexOption, loggerFor, type NodeFlags, nodeOptions, positiveInteger } from '../options.ts'
+import {
+  eventPrinter,
+  indexOption,
+  loggerFor,
+  type NodeFlags,
+  nodeOptions,
+  positiveInteger,
+} from '../options.ts'
 import { findPaths } from '../paths.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
 
@@ -85,23 +92,40 @@ async function runCoordinator(flags: Flags): Promise<void> {
       },
     })
     const feed = flags.follow ? await openFeed(flags.index, log) : undefined
-    const network = await createNetwork({ identity, listen: flags.listen, bootstrap: flags.bootstrap, role: 'coordinator', log })
+    const network = await createNetwork({
+      identity,
+      listen: flags.listen,
+      bootstrap: flags.bootstrap,
+      role: 'coordinator',
+      log,
+    })
     try {
       const failed = Promise.withResolvers<never>()
       failed.promise.catch(() => {})
       const coordinator = createCoordinator({
         network: withImages(network, new ImageStore(paths.images), image),
-        store, blobs, reportSigner, log, config,
+        store,
+        blobs,
+        reportSigner,
+        log,
+        config,
         clock: systemClock,
         random: randomBytes,
         ...(feed && { feed }),
         onFailure: error => failed.reject(error),
       })
-      coordinator.onChange(({ job, phase, subject }) => print({ event: 'job', job, phase, filename: subject.filename }))
+      coordinator.onChange(({ job, phase, subject }) =>
+        print({ event: 'job', job, phase, filename: subject.filename }),
+      )
       await coordinator.start()
       for (const address of network.addresses()) log.info('listening', { address })
       log.info('reports are signed with', { reportKey: reportSigner.peerId })
-      print({ event: 'ready', peer: identity.peerId, addresses: network.addresses(), reportKey: reportSigner.peerId })
+      print({
+        event: 'ready',
+        peer: identity.peerId,
+        addresses: network.addresses(),
+        reportKey: reportSigner.peerId,
+      })
       await Promise.race([untilAborted(signal), failed.promise])
       log.info('stopping', { why: messageOf(signal.reason) })
       await coordinator.stop()
@@ -123,13 +147,20 @@ async function openFeed(override: string | undefined, log: Logger) {
 /** The coordinator's own guest image, offered beside its blobs to volunteers that have it not. */
 function withImages(network: Network, images: ImageStore, image: Image): Network {
   network.serve('image', async ({ id }) => {
-    if (id !== image.id) throw new CommandError('NOT_FOUND', `guest image ${id.slice(0, 12)} is not served here`)
+    if (id !== image.id)
+      throw new CommandError('NOT_FOUND', `guest image ${id.slice(0, 12)} is not served here`)
     return image.manifest
   })
-  const parts = new Map(imageParts.map(part => [image.manifest.parts[part].sha256, image.manifest.parts[part].size]))
+  const parts = new Map(
+    imageParts.map(part => [image.manifest.parts[part].sha256, image.manifest.parts[part].size]),
+  )
   const readPart = (sha256: string) => {
     const size = parts.get(sha256)
     return size === undefined ? undefined : fileBlob(images.partPath(sha256), size)
   }
-  return { ...network, serveBlobs: held => network.serveBlobs(async (sha256, peer) => (await held(sha256, peer)) ?? readPart(sha256)) }
+  return {
+    ...network,
+    serveBlobs: held =>
+      network.serveBlobs(async (sha256, peer) => (await held(sha256, peer)) ?? readPart(sha256)),
+  }
 }

@@ -24,7 +24,9 @@ const shown = ['pyti-sample-pure', 'pyti-sample-tested', 'pyti-sample-segfault-t
 export function demoCommand(): Command {
   return new Command('demo')
     .summary('the whole way of some bundled samples, on this machine')
-    .description('1 coordinator and 3 volunteers as processes on loopback, an embedded index with the bundled samples, real VMs without a network, and every report verified at the end.')
+    .description(
+      '1 coordinator and 3 volunteers as processes on loopback, an embedded index with the bundled samples, real VMs without a network, and every report verified at the end.',
+    )
     .action(async () => {
       process.exitCode = await runDemo()
     })
@@ -33,11 +35,16 @@ export function demoCommand(): Command {
 async function runDemo(): Promise<number> {
   const signal = shutdownSignal()
   const paths = findPaths()
-  note('PyTI demo: job -> 3 volunteers over libp2p -> VMs without a network -> signed raw data -> cross-check -> signed report -> verified\n')
+  note(
+    'PyTI demo: job -> 3 volunteers over libp2p -> VMs without a network -> signed raw data -> cross-check -> signed report -> verified\n',
+  )
   const image = await ensureImage(paths, { signal })
   const driver = await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes, signal })
   await findUv(paths, silentLogger, signal)
-  const index = await startEmbeddedIndex({ distributions: await makeAll(join(repositoryDir, 'samples')), clock: systemClock })
+  const index = await startEmbeddedIndex({
+    distributions: await makeAll(join(repositoryDir, 'samples')),
+    clock: systemClock,
+  })
   const outDir = join(repositoryDir, 'pyti-reports', 'demo')
   const results: DistributionResult[] = []
   const progress = createProgress(process.stderr, { quiet: false })
@@ -45,10 +52,23 @@ async function runDemo(): Promise<number> {
     const client = createIndexClient({ url: index.url, clock: systemClock, log: silentLogger })
     const targets = []
     for (const project of shown)
-      targets.push(...(await findTargets(project, { client: async () => client, python: image.manifest.python, kinds: ['sdist', 'wheel'], signal })))
-    progress.line(`${targets.length} distributions on an embedded index: ${targets.map(target => target.subject.filename).join(', ')}`)
+      targets.push(
+        ...(await findTargets(project, {
+          client: async () => client,
+          python: image.manifest.python,
+          kinds: ['sdist', 'wheel'],
+          signal,
+        })),
+      )
+    progress.line(
+      `${targets.length} distributions on an embedded index: ${targets.map(target => target.subject.filename).join(', ')}`,
+    )
     await runDistributions({
-      paths, targets, outDir, progress, signal,
+      paths,
+      targets,
+      outDir,
+      progress,
+      signal,
       volunteers: 3,
       backend: driver.backend,
       tasks: [...taskNames],
@@ -56,7 +76,9 @@ async function runDemo(): Promise<number> {
       color: useColor(),
       onResult: result => {
         results.push(result)
-        progress.line(result.accepted?.text ?? `${result.target.subject.filename}: no report: ${result.summary.reason}\n`)
+        progress.line(
+          result.accepted?.text ?? `${result.target.subject.filename}: no report: ${result.summary.reason}\n`,
+        )
       },
     })
   } catch (error) {
@@ -75,12 +97,17 @@ async function verifyAll(results: DistributionResult[]): Promise<number> {
   let code: number = exitCodes.ok
   for (const { target, accepted, summary } of results) {
     const { filename, sha256, size } = target.subject
-    const verification = accepted && verifyBundle(await readFile(accepted.path), { distribution: { sha256, size } })
+    const verification =
+      accepted && verifyBundle(await readFile(accepted.path), { distribution: { sha256, size } })
     if (!verification?.ok) code = exitCodes.negative
     const checks = verification?.checks.map(check => check.state)
-    print(`  ${verification?.ok ? 'verified' : 'FAILED  '}  ${filename.padEnd(48)} ${summary.verdict.padEnd(10)} ${checks?.filter(state => state === 'ok').length ?? 0} of ${checks?.length ?? 0} checks ok`)
+    print(
+      `  ${verification?.ok ? 'verified' : 'FAILED  '}  ${filename.padEnd(48)} ${summary.verdict.padEnd(10)} ${checks?.filter(state => state === 'ok').length ?? 0} of ${checks?.length ?? 0} checks ok`,
+    )
   }
-  print(`\nThe reports are in ${relative(process.cwd(), join(repositoryDir, 'pyti-reports/demo'))}/. Try one yourself:`)
+  print(
+    `\nThe reports are in ${relative(process.cwd(), join(repositoryDir, 'pyti-reports/demo'))}/. Try one yourself:`,
+  )
   const [first] = results
   if (first?.accepted) print(`  ./bin/pyti verify ${relative(process.cwd(), first.accepted.path)}`)
   print('  ./bin/pyti test six            # a real project, from the index pip is configured with')

@@ -34,12 +34,19 @@ const programs: [program: string, debian: string, why: string][] = [
 export function doctorCommand(): Command {
   return new Command('doctor')
     .summary('what this machine can do, and how to fix each lack')
-    .description('Checks programs, limits, the index and every VM backend; a backend counts only after a probe boot has succeeded. Exit code 3 when this machine cannot run jobs.')
+    .description(
+      'Checks programs, limits, the index and every VM backend; a backend counts only after a probe boot has succeeded. Exit code 3 when this machine cannot run jobs.',
+    )
     .addOption(jsonOption())
     .action(async (flags: { json?: boolean }) => {
       const signal = shutdownSignal()
       const paths = findPaths()
-      const findings = [...(await checkPrograms()), await checkUserNamespaces(), ...(await checkResources(paths)), ...(await checkIndex(paths, signal))]
+      const findings = [
+        ...(await checkPrograms()),
+        await checkUserNamespaces(),
+        ...(await checkResources(paths)),
+        ...(await checkIndex(paths, signal)),
+      ]
       const probes = await probeAll(paths, signal, flags.json === true)
       const able = probes.some(probe => probe.works)
       if (flags.json) printJson({ schema: 'pyti.doctor/1', able, findings, backends: probes })
@@ -52,7 +59,13 @@ async function checkPrograms(): Promise<Finding[]> {
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
   const has = async (program: string) => {
     for (const folder of folders)
-      if (await access(join(folder, program), constants.X_OK).then(() => true, () => false)) return true
+      if (
+        await access(join(folder, program), constants.X_OK).then(
+          () => true,
+          () => false,
+        )
+      )
+        return true
     return false
   }
   return Promise.all(
@@ -66,11 +79,26 @@ async function checkPrograms(): Promise<Finding[]> {
 async function checkUserNamespaces(): Promise<Finding> {
   const read = async (name: string) => (await readFile(`/proc/sys/${name}`, 'utf8').catch(() => '')).trim()
   if ((await read('user/max_user_namespaces')) === '0')
-    return { what: 'user namespaces', ok: false, detail: 'switched off', fix: 'sysctl user.max_user_namespaces=10000' }
+    return {
+      what: 'user namespaces',
+      ok: false,
+      detail: 'switched off',
+      fix: 'sysctl user.max_user_namespaces=10000',
+    }
   if ((await read('kernel/unprivileged_userns_clone')) === '0')
-    return { what: 'user namespaces', ok: false, detail: 'not for unprivileged users', fix: 'sysctl kernel.unprivileged_userns_clone=1' }
+    return {
+      what: 'user namespaces',
+      ok: false,
+      detail: 'not for unprivileged users',
+      fix: 'sysctl kernel.unprivileged_userns_clone=1',
+    }
   if ((await read('kernel/apparmor_restrict_unprivileged_userns')) === '1')
-    return { what: 'user namespaces', ok: false, detail: 'restricted by AppArmor', fix: 'give bwrap an AppArmor profile with `userns,`, or sysctl kernel.apparmor_restrict_unprivileged_userns=0' }
+    return {
+      what: 'user namespaces',
+      ok: false,
+      detail: 'restricted by AppArmor',
+      fix: 'give bwrap an AppArmor profile with `userns,`, or sysctl kernel.apparmor_restrict_unprivileged_userns=0',
+    }
   return { what: 'user namespaces', ok: true, detail: 'unprivileged users may make them' }
 }
 
@@ -80,8 +108,18 @@ async function checkResources(paths: Paths): Promise<Finding[]> {
   const free = disk.bavail * disk.bsize
   return [
     { what: 'CPUs', ok: true, detail: String(availableParallelism()) },
-    { what: 'memory', ok: totalmem() > 3e9, detail: `${gigabytes(freemem())} free of ${gigabytes(totalmem())}`, ...(totalmem() <= 3e9 && { fix: 'one VM wants 2.2 GB' }) },
-    { what: 'disk', ok: free > 4e9, detail: `${gigabytes(free)} free at ${paths.cache}`, ...(free <= 4e9 && { fix: 'free some space or set PYTI_HOME to a larger disk' }) },
+    {
+      what: 'memory',
+      ok: totalmem() > 3e9,
+      detail: `${gigabytes(freemem())} free of ${gigabytes(totalmem())}`,
+      ...(totalmem() <= 3e9 && { fix: 'one VM wants 2.2 GB' }),
+    },
+    {
+      what: 'disk',
+      ok: free > 4e9,
+      detail: `${gigabytes(free)} free at ${paths.cache}`,
+      ...(free <= 4e9 && { fix: 'free some space or set PYTI_HOME to a larger disk' }),
+    },
   ]
 }
 
@@ -91,11 +129,23 @@ async function checkIndex(paths: Paths, signal: AbortSignal): Promise<Finding[]>
     const found: Finding = { what: 'index', ok: true, detail: `${redactUrl(index.url)} (${index.source})` }
     const uv = await findUv(paths, silentLogger, signal).then(
       path => ({ what: 'uv', ok: true, detail: path }),
-      error => ({ what: 'uv', ok: false, detail: messageOf(error), fix: 'make the index reachable, or set PIP_INDEX_URL' }),
+      error => ({
+        what: 'uv',
+        ok: false,
+        detail: messageOf(error),
+        fix: 'make the index reachable, or set PIP_INDEX_URL',
+      }),
     )
     return [found, uv]
   } catch (error) {
-    return [{ what: 'index', ok: false, detail: messageOf(error), fix: 'apt-get install python3-pip, or set PIP_INDEX_URL' }]
+    return [
+      {
+        what: 'index',
+        ok: false,
+        detail: messageOf(error),
+        fix: 'apt-get install python3-pip, or set PIP_INDEX_URL',
+      },
+    ]
   }
 }
 
@@ -110,16 +160,27 @@ async function probeAll(paths: Paths, signal: AbortSignal, quiet: boolean): Prom
     return probes
   } catch (error) {
     signal.throwIfAborted()
-    return drivers.map(({ backend }) => ({ backend, works: false, detail: `no guest image: ${messageOf(error)}` }))
+    return drivers.map(({ backend }) => ({
+      backend,
+      works: false,
+      detail: `no guest image: ${messageOf(error)}`,
+    }))
   }
 }
 
 function show(findings: Finding[], probes: Probe[], able: boolean): void {
-  for (const { what, ok, detail, fix } of findings) print(`${ok ? 'ok  ' : 'LACK'}  ${what.padEnd(16)} ${detail}${fix ? `\n      -> ${fix}` : ''}`)
+  for (const { what, ok, detail, fix } of findings)
+    print(`${ok ? 'ok  ' : 'LACK'}  ${what.padEnd(16)} ${detail}${fix ? `\n      -> ${fix}` : ''}`)
   print()
   for (const { backend, works, detail, bootMilliseconds } of probes)
-    print(`${works ? 'ok  ' : 'no  '}  backend ${backend.padEnd(8)} ${detail}${bootMilliseconds === undefined ? '' : `, ready in ${bootMilliseconds} ms`}`)
+    print(
+      `${works ? 'ok  ' : 'no  '}  backend ${backend.padEnd(8)} ${detail}${bootMilliseconds === undefined ? '' : `, ready in ${bootMilliseconds} ms`}`,
+    )
   print()
   const chosen = probes.find(probe => probe.works)
-  print(able ? `This machine can run jobs; it would use ${chosen?.backend}.` : 'This machine cannot run jobs: no backend boots.')
+  print(
+    able
+      ? `This machine can run jobs; it would use ${chosen?.backend}.`
+      : 'This machine cannot run jobs: no backend boots.',
+  )
 }

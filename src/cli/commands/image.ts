@@ -25,7 +25,15 @@ export function imageCommand(): Command {
     .addOption(jsonOption())
     .action(async (flags: { json?: boolean }) => {
       const images = await new ImageStore(findPaths().images).list()
-      if (flags.json) return printJson(images.map(({ id, manifest, bytes }) => ({ image: id, bytes, name: manifest.name, python: manifest.python })))
+      if (flags.json)
+        return printJson(
+          images.map(({ id, manifest, bytes }) => ({
+            image: id,
+            bytes,
+            name: manifest.name,
+            python: manifest.python,
+          })),
+        )
       for (const { id, manifest, bytes } of images) print(`${id}  ${manifest.name}  ${megabytes(bytes)}`)
       if (images.length === 0) print('no guest image yet; `pyti image build` makes it')
     })

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { agreeingRawData } from '../../attest/agreeing.ts'
 import { decodeBundle } from '../../attest/bundle.ts'
 import { verifyBundle } from '../../attest/verify.ts'
 import { PytiError } from '../../errors.ts'
 import { renderReport } from '../../report/text.ts'
-import { RawData } from '../../wire/raw-data.ts'
 import { connectClient } from '../client.ts'
 import { jsonOption } from '../options.ts'
 import { exitCodes, print, printJson, useColor } from '../output.ts'
@@ -34,21 +34,45 @@ Exit code: 0 shown; 1 there is no such report, or it does not verify; 2 bad usag
     .action(async (file: string, flags: Flags) => {
       const client = await connectClient(flags.coordinator, shutdownSignal())
       try {
-        const [newest] = await client.findReports(/^[0-9a-f]{64}$/.test(file) ? { sha256: file } : { filename: file })
-        if (!newest) throw new PytiError('no-report', `the coordinator has no report on ${file}`, { hint: 'ask for one with `pyti submit`' })
+        const [newest] = await client.findReports(
+          /^[0-9a-f]{64}$/.test(file) ? { sha256: file } : { filename: file },
+        )
+        if (!newest)
+          throw new PytiError('no-report', `the coordinator has no report on ${file}`, {
+            hint: 'ask for one with `pyti submit`',
+          })
         const bytes = await client.fetch(newest.bundle)
         if (flags.save !== undefined) await writeFile(flags.save, bytes)
-        const { ok, checks, evaluation, volunteers } = verifyBundle(bytes)
+        const verification = verifyBundle(bytes)
+        const { ok, checks, evaluation, volunteers } = verification
         const agreeing = volunteers.filter(one => one.agreeing).length
-        if (flags.json) printJson({ schema: 'pyti.report/1', job: newest.job, verified: ok, evaluation, volunteers: volunteers.length, agreeing })
-        else if (evaluation) {
-          const rawData = [...decodeBundle(bytes).blobs.values()].map(blob => RawData.parse(JSON.parse(new TextDecoder().decode(blob))))
+        if (flags.json)
+          printJson({
+            schema: 'pyti.report/1',
+            job: newest.job,
+            verified: ok,
+            evaluation,
+            volunteers: volunteers.length,
+            agreeing,
+          })
+        else if (ok && evaluation) {
+          const rawData = agreeingRawData(decodeBundle(bytes), verification)
           const seconds = (rawData[0]?.guest.volatile.totalMilliseconds ?? 0) / 1000
           const backend = [...new Set(rawData.map(one => one.guest.volatile.backend))].sort().join('+')
-          print(renderReport(evaluation, { volunteers: volunteers.length, agreeing, backend, seconds, colour: useColor(), ...(flags.save !== undefined && { report: flags.save }) }))
+          print(
+            renderReport(evaluation, {
+              volunteers: volunteers.length,
+              agreeing,
+              backend,
+              seconds,
+              colour: useColor(),
+              ...(flags.save !== undefined && { report: flags.save }),
+            }),
+          )
         }
         if (!ok) {
-          for (const check of checks) if (check.state === 'failed') print(`FAILED ${check.name}: ${check.detail}`)
+          for (const check of checks)
+            if (check.state === 'failed') print(`FAILED ${check.name}: ${check.detail}`)
           process.exitCode = exitCodes.negative
         }
       } finally {

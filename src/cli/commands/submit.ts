@@ -40,10 +40,18 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
     .action(async (what: string, flags: Flags) => {
       const signal = shutdownSignal()
       const lookUp = async () => {
-        const index = await findIndex({ env: process.env, ...(flags.index !== undefined && { override: flags.index }) })
+        const index = await findIndex({
+          env: process.env,
+          ...(flags.index !== undefined && { override: flags.index }),
+        })
         return createIndexClient({ url: index.url, clock: systemClock, log: silentLogger })
       }
-      const targets = await findTargets(what, { client: lookUp, python: flags.python, kinds: ['sdist', 'wheel'], signal })
+      const targets = await findTargets(what, {
+        client: lookUp,
+        python: flags.python,
+        kinds: ['sdist', 'wheel'],
+        signal,
+      })
       const client = await connectClient(flags.coordinator, signal)
       try {
         for (const target of targets) {
@@ -64,7 +72,15 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
             await systemClock.sleep(1_000, signal)
             status = await client.status(job)
           }
-          if (flags.json) printJson({ schema: 'pyti.submit/1', job, filename, sha256, phase: status.phase, reason: status.reason })
+          if (flags.json)
+            printJson({
+              schema: 'pyti.submit/1',
+              job,
+              filename,
+              sha256,
+              phase: status.phase,
+              reason: status.reason,
+            })
           else print(`${job}  ${filename}  ${status.phase}${status.reason ? `: ${status.reason}` : ''}`)
           if (status.phase === 'unresolved') process.exitCode = exitCodes.negative
         }

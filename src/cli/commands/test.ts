@@ -33,11 +33,20 @@ export function testCommand(): Command {
   return new Command('test')
     .summary('the whole way on one machine, for a project or a file')
     .description(
-      "Tests a release of a project (its sdist and its best wheel) or a file you are about to upload: a coordinator and volunteers are started on this machine, every volunteer runs the distribution in a VM of its own without a network, the signed raw data is cross-checked and the report verified.",
+      'Tests a release of a project (its sdist and its best wheel) or a file you are about to upload: a coordinator and volunteers are started on this machine, every volunteer runs the distribution in a VM of its own without a network, the signed raw data is cross-checked and the report verified.',
     )
     .argument('<what...>', 'PROJECT, PROJECT==VERSION, or the path of a .whl, .tar.gz or .zip')
-    .option('--volunteers <n>', 'how many volunteers must agree (a report of fewer than 3 is for your eyes only)', positiveInteger, 3)
-    .addOption(new Option('--kind <kind>', 'which files of a release').choices(['sdist', 'wheel', 'both']).default('both'))
+    .option(
+      '--volunteers <n>',
+      'how many volunteers must agree (a report of fewer than 3 is for your eyes only)',
+      positiveInteger,
+      3,
+    )
+    .addOption(
+      new Option('--kind <kind>', 'which files of a release')
+        .choices(['sdist', 'wheel', 'both'])
+        .default('both'),
+    )
     .addOption(new Option('--tasks <task...>', 'only these tasks').choices(taskNames))
     .option('--task-seconds <n>', 'ceiling on one task', positiveInteger)
     .addOption(indexOption())
@@ -66,7 +75,10 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
   const progress = createProgress(process.stderr, { quiet: flags.json === true })
   let client: Promise<IndexClient> | undefined
   const openClient = async () => {
-    const index = await findIndex({ env: process.env, ...(flags.index !== undefined && { override: flags.index }) })
+    const index = await findIndex({
+      env: process.env,
+      ...(flags.index !== undefined && { override: flags.index }),
+    })
     return createIndexClient({ url: index.url, clock: systemClock, log: silentLogger })
   }
   const image = await ensureImage(paths, { signal, quiet: flags.json === true })
@@ -79,7 +91,9 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
         client ??= openClient()
         return client
       }
-      targets.push(...(await findTargets(argument, { client: lookUp, python: image.manifest.python, kinds, signal })))
+      targets.push(
+        ...(await findTargets(argument, { client: lookUp, python: image.manifest.python, kinds, signal })),
+      )
     } catch (error) {
       signal.throwIfAborted()
       if (what.length === 1) throw error
@@ -87,7 +101,10 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
     }
   }
   if (targets.length === 0) return worst
-  const driver = await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes, signal }, flags.backend)
+  const driver = await chooseBackend(
+    { image, runDir: paths.run, cacheDir: paths.probes, signal },
+    flags.backend,
+  )
   await findUv(paths, silentLogger, signal)
   try {
     await runDistributions({

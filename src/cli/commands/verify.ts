@@ -20,8 +20,10 @@ const mark = { ok: 'ok     ', failed: 'FAILED ', unknown: 'unknown' } as const
 export function verifyCommand(): Command {
   return new Command('verify')
     .summary('check a report offline, down to the signed raw data')
-    .description('Checks every signature, that the volunteers are distinct and agree, that nothing is missing, and that the verdict follows from the raw data. Nothing is fetched.')
-    .argument('<report>', 'a report bundle (.intoto.jsonl)')
+    .description(
+      'Checks every signature, that the volunteers are distinct and agree, that nothing is missing, and that the verdict follows from the raw data. Nothing is fetched.',
+    )
+    .argument('<report...>', 'report bundles (.intoto.jsonl)')
     .option('--distribution <file>', 'the file at hand: its own SHA-256 must be the one the report is about')
     .option('--key <peerid...>', 'report keys you trust, as a coordinator prints them')
     .option('--volunteers <n>', 'how many agreeing volunteers you want to see', positiveInteger, 3)
@@ -33,30 +35,46 @@ Examples:
   pyti verify pyti-reports/six-1.17.0-py2.py3-none-any.whl.intoto.jsonl
   pyti verify report.intoto.jsonl --distribution six-1.17.0-py2.py3-none-any.whl --key 12D3KooW...
 
-Exit code: 0 no check failed; 1 one did, and its name is printed; 2 the report cannot be read.`,
+Exit code: 0 no check failed; 1 one did, and its name is printed; 2 there is no such file.`,
     )
-    .action(async (path: string, flags: Flags) => {
-      const bytes = await readBundle(path)
-      const verification = verifyBundle(bytes, {
-        minimumVolunteers: flags.volunteers,
-        ...(flags.key && { trustedKeys: flags.key }),
-        ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
-      })
-      const { ok, checks, evaluation, reportKey, volunteers } = verification
-      if (flags.json) printJson({ schema: 'pyti.verify/1', ok, checks, verdict: evaluation?.verdict, subject: evaluation?.subject, reportKey, volunteers })
-      else {
-        for (const check of checks) print(`${mark[check.state]}  ${check.name.padEnd(20)} ${check.detail}`)
-        const failed = checks.filter(check => check.state === 'failed').map(check => check.name)
-        print(ok ? `\nverified: ${evaluation?.subject.filename} is "${evaluation?.verdict}"` : `\nNOT verified: ${failed.join(', ')}`)
-      }
-      process.exitCode = ok ? exitCodes.ok : exitCodes.negative
+    .action(async (paths: string[], flags: Flags) => {
+      for (const path of paths) if (!(await verifyOne(path, flags))) process.exitCode = exitCodes.negative
     })
+}
+
+async function verifyOne(path: string, flags: Flags): Promise<boolean> {
+  const { ok, checks, evaluation, reportKey, volunteers } = verifyBundle(await readBundle(path), {
+    minimumVolunteers: flags.volunteers,
+    ...(flags.key && { trustedKeys: flags.key }),
+    ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
+  })
+  if (flags.json) {
+    printJson({
+      schema: 'pyti.verify/1',
+      ok,
+      checks,
+      verdict: evaluation?.verdict,
+      subject: evaluation?.subject,
+      reportKey,
+      volunteers,
+    })
+    return ok
+  }
+  for (const check of checks) print(`${mark[check.state]}  ${check.name.padEnd(20)} ${check.detail}`)
+  const failed = checks.filter(check => check.state === 'failed').map(check => check.name)
+  print(
+    ok
+      ? `\nverified: ${evaluation?.subject.filename} is "${evaluation?.verdict}"\n`
+      : `\nNOT verified: ${failed.join(', ')}\n`,
+  )
+  return ok
 }
 
 async function readBundle(path: string): Promise<Buffer> {
   const info = await stat(path).catch(() => undefined)
   if (!info?.isFile()) throw new PytiError('file-not-found', `there is no report ${path}`)
-  if (info.size > limits.bundleBytes) throw new PytiError('usage', `${path} is larger than a report bundle can be`)
+  if (info.size > limits.bundleBytes)
+    throw new PytiError('usage', `${path} is larger than a report bundle can be`)
   return readFile(path)
 }
 

@@ -20,7 +20,15 @@ import type { Backend } from '../../wire/raw-data.ts'
 import { jobTools } from '../compose-volunteer.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
-import { backendOption, eventPrinter, indexOption, loggerFor, type NodeFlags, nodeOptions, positiveInteger } from '../options.ts'
+import {
+  backendOption,
+  eventPrinter,
+  indexOption,
+  loggerFor,
+  type NodeFlags,
+  nodeOptions,
+  positiveInteger,
+} from '../options.ts'
 import { findPaths } from '../paths.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
 
@@ -38,7 +46,10 @@ export function volunteerCommand(): Command {
     .description(
       'Takes leases from a coordinator, runs each distribution in a fresh VM without a network, signs what it saw and hands it in. Nothing of a distribution ever runs outside a VM. Ctrl-C gives leases back and leaves nothing behind.',
     )
-    .requiredOption('--coordinator <multiaddr>', 'the coordinator, with its /p2p/PEERID: no other peer is ever obeyed')
+    .requiredOption(
+      '--coordinator <multiaddr>',
+      'the coordinator, with its /p2p/PEERID: no other peer is ever obeyed',
+    )
     .option('--slots <n>', 'VMs at the same time', positiveInteger, 1)
     .option('--cpus <list>', 'host CPUs the VMs are pinned to, e.g. 0,2', parseCpus)
     .addOption(backendOption())
@@ -68,15 +79,32 @@ async function runVolunteer(flags: Flags): Promise<void> {
   const signal = shutdownSignal({ withStdin: flags.events === true })
   const target = parseTarget(flags.coordinator)
   const identity = await loadOrCreateIdentity(join(flags.data, 'identity.key'))
-  const index = await findIndex({ env: process.env, ...(flags.index !== undefined && { override: flags.index }) })
+  const index = await findIndex({
+    env: process.env,
+    ...(flags.index !== undefined && { override: flags.index }),
+  })
   const swept = await sweepVmFolders(paths.run)
   if (swept > 0) log.info('removed folders of VMs that a crash left behind', { folders: swept })
   const uv = await findUv(paths, log, signal)
   const image = await ensureImage(paths, { signal })
-  const driver = await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes, signal }, flags.backend)
-  log.info('ready to work', { backend: driver.backend, image: image.id.slice(0, 12), index: redactUrl(index.url), slots: flags.slots })
+  const driver = await chooseBackend(
+    { image, runDir: paths.run, cacheDir: paths.probes, signal },
+    flags.backend,
+  )
+  log.info('ready to work', {
+    backend: driver.backend,
+    image: image.id.slice(0, 12),
+    index: redactUrl(index.url),
+    slots: flags.slots,
+  })
 
-  const network = await createNetwork({ identity, listen: flags.listen, bootstrap: flags.bootstrap, role: 'volunteer', log })
+  const network = await createNetwork({
+    identity,
+    listen: flags.listen,
+    bootstrap: flags.bootstrap,
+    role: 'volunteer',
+    log,
+  })
   try {
     const volunteer = new Volunteer(
       {
@@ -88,7 +116,12 @@ async function runVolunteer(flags: Flags): Promise<void> {
         log,
         onEvent: print,
         tools: jobTools({
-          paths, index, uv, driver, network, log,
+          paths,
+          index,
+          uv,
+          driver,
+          network,
+          log,
           images: new ImageStore(paths.images),
           python: await findPython(process.env),
           received: await openBlobStore(join(flags.data, 'received')),
@@ -115,7 +148,9 @@ async function runVolunteer(flags: Flags): Promise<void> {
       },
     })
     await untilAborted(signal)
-    log.info('stopping: leases are given back, VMs end', { why: signal.reason instanceof PytiError ? signal.reason.message : '' })
+    log.info('stopping: leases are given back, VMs end', {
+      why: signal.reason instanceof PytiError ? signal.reason.message : '',
+    })
     await volunteer.stop()
     await link
   } finally {

@@ -13,7 +13,13 @@ type Progress = (step: string) => void
 const Part = z.strictObject({ sha256: Sha256, size: z.int().min(1) })
 /** The parts that come from Debian, kept under the recipe's digest. */
 const DebianParts = z.strictObject({
-  base: Part, uml: Part, libc: Part, loader: Part, shell: Part, vmlinuz: Part, busybox: Part,
+  base: Part,
+  uml: Part,
+  libc: Part,
+  loader: Part,
+  shell: Part,
+  vmlinuz: Part,
+  busybox: Part,
   modules: z.strictObject({ uml: z.array(Part), qemu: z.array(Part) }),
 })
 type DebianParts = z.infer<typeof DebianParts>
@@ -72,63 +78,98 @@ async function buildDebianParts(
 ): Promise<DebianParts> {
   const mirror = await debianMirror()
   // mmdebstrap and mksquashfs take the time of every file from here (reproducible-builds.org/specs/source-date-epoch).
-  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: work, TMPDIR: work, SOURCE_DATE_EPOCH: String(recipe.sourceDateEpoch), LANG: 'C.UTF-8' }
+  const env = {
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: work,
+    TMPDIR: work,
+    SOURCE_DATE_EPOCH: String(recipe.sourceDateEpoch),
+    LANG: 'C.UTF-8',
+  }
   const baseTar = join(work, 'base.tar')
-  const bootTar = join(work, 'boot.tar')
   const onLine = (line: string) => {
-    const step = /^I: (.*?)\.*$/.exec(line)?.[1]
+    const step = /^I: ((?:running apt-get update|downloading|extracting|installing|creating).*?)\.*$/.exec(
+      line,
+    )?.[1]
     if (step) onProgress(`Debian ${recipe.suite}: ${step}`)
   }
-  onProgress(`Debian ${recipe.suite} with Python ${recipe.python}: downloading and unpacking (about a minute)`)
+  onProgress(
+    `Debian ${recipe.suite} with Python ${recipe.python}: downloading and unpacking (about a minute)`,
+  )
   await runCommand(
     [
-      'mmdebstrap', '--variant=essential', '--architectures=amd64', '--aptopt=Apt::Install-Recommends "false"',
+      'mmdebstrap',
+      '--variant=essential',
+      '--architectures=amd64',
+      '--aptopt=Apt::Install-Recommends "false"',
       ...recipe.exclude.map(pattern => `--dpkgopt=path-exclude=${pattern}`),
       `--include=${recipe.packages.join(',')}`,
       `--customize-hook=rm -rf ${recipe.remove.map(pattern => `"$1"${pattern}`).join(' ')}`,
-      recipe.suite, baseTar, mirror,
+      recipe.suite,
+      baseTar,
+      mirror,
     ],
     { env, onLine, ...(signal && { signal }) },
   )
-  await runCommand(
-    [
-      'mmdebstrap', '--variant=extract', '--architectures=amd64', `--include=${recipe.bootPackages.join(',')}`,
-      recipe.suite, bootTar, mirror,
-    ],
-    { env, onLine, ...(signal && { signal }) },
-  )
+  const boot: { tar: string; member: string }[] = []
+  for (const [index, { suite, packages }] of recipe.boot.entries()) {
+    const tar = join(work, `boot-${index}.tar`)
+    await runCommand(
+      [
+        'mmdebstrap',
+        '--variant=extract',
+        '--architectures=amd64',
+        `--include=${packages.join(',')}`,
+        suite,
+        tar,
+        mirror,
+      ],
+      {
+        env,
+        onLine,
+        ...(signal && { signal }),
+      },
+    )
+    const { stdout } = await runCommand(['tar', 'tf', tar])
+    boot.push(...stdout.split('\n').map(member => ({ tar, member })))
+  }
   onProgress('compressing the base image (about half a minute)')
   const base = join(work, 'base.squashfs')
   await runCommand(
-    ['sh', '-c', 'exec mksquashfs - "$1" -tar -comp zstd -Xcompression-level 15 -noappend -reproducible -no-xattrs -all-root -no-progress < "$2"', 'sh', base, baseTar],
+    [
+      'sh',
+      '-c',
+      'exec mksquashfs - "$1" -tar -comp zstd -Xcompression-level 15 -noappend -reproducible -no-xattrs -all-root -no-progress < "$2"',
+      'sh',
+      base,
+      baseTar,
+    ],
     { env, ...(signal && { signal }) },
   )
   onProgress('taking kernels and their libraries out of the packages')
   const take = (tar: string, member: string) => takeMember(store, work, tar, member)
   const libs = './usr/lib/x86_64-linux-gnu'
-  const bootMembers = (await runCommand(['tar', 'tf', bootTar])).stdout.split('\n')
-  const find = (pattern: RegExp) => {
-    const member = bootMembers.find(name => pattern.test(name))
-    if (!member) throw new PytiError('image-incomplete', `no ${pattern} in ${recipe.bootPackages.join(', ')} of ${recipe.suite}`)
-    return member
+  const takeBoot = (pattern: RegExp) => {
+    const found = boot.find(({ member }) => pattern.test(member))
+    if (!found)
+      throw new PytiError('image-incomplete', `no ${pattern} in the boot packages of ${recipe.name}`)
+    return take(found.tar, found.member)
   }
-  const modules = async (below: RegExp, names: string[]) => {
+  const modules = async (below: string, names: string[]) => {
     const parts = []
-    for (const name of names)
-      parts.push(await take(bootTar, find(new RegExp(`${below.source}.*/${name}\\.ko(\\.xz)?$`))))
+    for (const name of names) parts.push(await takeBoot(new RegExp(`${below}.*/${name}\\.ko(\\.xz)?$`)))
     return parts
   }
   return {
     base: await store.adopt(base),
-    uml: await take(bootTar, find(/\/linux\.uml$/)),
+    uml: await takeBoot(/\/linux\.uml$/),
     libc: await take(baseTar, `${libs}/libc.so.6`),
     loader: await take(baseTar, `${libs}/ld-linux-x86-64.so.2`),
     shell: await take(baseTar, './usr/bin/dash'),
-    vmlinuz: await take(bootTar, find(/\/vmlinuz-[^/]+$/)),
-    busybox: await take(bootTar, find(/\/busybox$/)),
+    vmlinuz: await takeBoot(/\/vmlinuz-[^/]+$/),
+    busybox: await takeBoot(/\/busybox$/),
     modules: {
-      uml: await modules(/\/usr\/lib\/uml\/modules\//, recipe.modules.uml),
-      qemu: await modules(/\/usr\/lib\/modules\//, recipe.modules.qemu),
+      uml: await modules('/usr/lib/uml/modules/', recipe.modules.uml),
+      qemu: await modules('/lib/modules/', recipe.modules.qemu),
     },
   }
 }
@@ -147,18 +188,40 @@ async function initramfsEntries(
   debian: DebianParts,
 ): Promise<CpioEntry[]> {
   const stored = (part: { sha256: string }) => readFile(store.partPath(part.sha256))
-  const folders = ['agent', 'base', 'bin', 'dev', 'modules', 'modules/qemu', 'modules/uml', 'proc', 'root', 'rw', 'sbin', 'sys']
+  const folders = [
+    'agent',
+    'base',
+    'bin',
+    'dev',
+    'modules',
+    'modules/qemu',
+    'modules/uml',
+    'proc',
+    'root',
+    'rw',
+    'sbin',
+    'sys',
+  ]
   const entries: CpioEntry[] = folders.map(path => ({ path, mode: 0o755 }))
   entries.push({ path: 'init', mode: 0o755, data: sources.init })
   const busybox = await stored(debian.busybox)
   entries.push({ path: 'bin/busybox', mode: 0o755, data: busybox })
   for (const applet of ['sh', 'mount', 'insmod', 'mkdir', 'cp', 'sleep', 'poweroff', 'switch_root'])
-    entries.push({ path: `bin/${applet}`, mode: 0o777, link: true, data: new TextEncoder().encode('busybox') })
+    entries.push({
+      path: `bin/${applet}`,
+      mode: 0o777,
+      link: true,
+      data: new TextEncoder().encode('busybox'),
+    })
   for (const kind of ['uml', 'qemu'] as const) {
     const names = recipe.modules[kind].map(name => `${name}.ko`)
     for (const [index, part] of debian.modules[kind].entries())
       entries.push({ path: `modules/${kind}/${names[index]}`, mode: 0o644, data: await stored(part) })
-    entries.push({ path: `modules/${kind}/order`, mode: 0o644, data: new TextEncoder().encode(`${names.join('\n')}\n`) })
+    entries.push({
+      path: `modules/${kind}/order`,
+      mode: 0o644,
+      data: new TextEncoder().encode(`${names.join('\n')}\n`),
+    })
   }
   for (const file of sources.agent) entries.push({ path: `agent/${file.name}`, mode: 0o600, data: file.data })
   return entries
@@ -166,9 +229,17 @@ async function initramfsEntries(
 
 /** The mirror apt itself uses, so that no host name stands here. */
 async function debianMirror(): Promise<string> {
-  const { stdout } = await runCommand(['apt-get', 'indextargets', '--format', '$(ORIGIN) $(CODENAME) $(REPO_URI)', 'Created-By: Packages'])
+  const { stdout } = await runCommand([
+    'apt-get',
+    'indextargets',
+    '--format',
+    '$(ORIGIN) $(CODENAME) $(REPO_URI)',
+    'Created-By: Packages',
+  ])
   const lines = stdout.split('\n').map(line => line.split(' '))
-  const main = lines.find(([origin, codename]) => origin === 'Debian' && codename !== undefined && !codename.includes('-'))
+  const main = lines.find(
+    ([origin, codename]) => origin === 'Debian' && codename !== undefined && !codename.includes('-'),
+  )
   if (!main?.[2])
     throw new PytiError('no-debian-mirror', 'apt knows no Debian archive to build the guest image from', {
       hint: 'run `apt-get update`; on another distribution fetch the image from a coordinator instead',

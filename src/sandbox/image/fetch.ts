@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { PytiError } from '../../errors.ts'
 import { type ImageManifest, imageId, imageParts } from '../../wire/image.ts'
-import { type Image, type ImageStore, digestFile } from './store.ts'
+import { digestFile, type Image, type ImageStore } from './store.ts'
 
 /** Somebody who holds the image: a coordinator, later any peer. Nothing it says is believed but for its digest. */
 export interface ImageSource {
@@ -17,10 +17,18 @@ export interface ImageSource {
  * Brings an image here by digest.
  * @throws PytiError `image-corrupt` when the source's bytes are not the image asked for
  */
-export async function fetchImage(id: string, source: ImageSource, store: ImageStore, dir: string): Promise<Image> {
+export async function fetchImage(
+  id: string,
+  source: ImageSource,
+  store: ImageStore,
+  dir: string,
+): Promise<Image> {
   const manifest = await source.manifest(id)
   if (imageId(manifest) !== id)
-    throw new PytiError('image-corrupt', `the manifest received is not that of guest image ${id.slice(0, 12)}`)
+    throw new PytiError(
+      'image-corrupt',
+      `the manifest received is not that of guest image ${id.slice(0, 12)}`,
+    )
   await mkdir(dir, { recursive: true, mode: 0o755 })
   const work = await mkdtemp(join(dir, 'fetch-'))
   try {
@@ -30,7 +38,8 @@ export async function fetchImage(id: string, source: ImageSource, store: ImageSt
       const path = join(work, name)
       await pipeline(Readable.from(source.fetchBlob(part)), createWriteStream(path))
       const adopted = await store.adopt(path)
-      if (adopted.sha256 !== part.sha256) throw new PytiError('image-corrupt', `${name} of guest image ${id.slice(0, 12)} arrived damaged`)
+      if (adopted.sha256 !== part.sha256)
+        throw new PytiError('image-corrupt', `${name} of guest image ${id.slice(0, 12)} arrived damaged`)
     }
     await store.save(manifest)
     return await store.open(id)

@@ -13,7 +13,8 @@ export const Recipe = z.strictObject({
   /** Unix seconds given to every file of the image. */
   sourceDateEpoch: z.int(),
   packages: z.array(z.string()),
-  bootPackages: z.array(z.string()),
+  /** Packages the kernels, their modules and busybox are taken out of; only unpacked, never installed. */
+  boot: z.array(z.strictObject({ suite: z.string(), packages: z.array(z.string()) })),
   /** dpkg `path-exclude` patterns. */
   exclude: z.array(z.string()),
   /** Removed after installation, shell patterns below the root. */
@@ -30,10 +31,14 @@ export interface GuestSources {
 }
 
 export async function readGuestSources(guestDir: string): Promise<GuestSources> {
-  const names = (await readdir(join(guestDir, 'agent'))).filter(name => /^[a-z][a-z0-9_]*\.py$/.test(name)).sort()
+  const names = (await readdir(join(guestDir, 'agent')))
+    .filter(name => /^[a-z][a-z0-9_]*\.py$/.test(name))
+    .sort()
   return {
     init: await readFile(join(guestDir, 'init')),
-    agent: await Promise.all(names.map(async name => ({ name, data: await readFile(join(guestDir, 'agent', name)) }))),
+    agent: await Promise.all(
+      names.map(async name => ({ name, data: await readFile(join(guestDir, 'agent', name)) })),
+    ),
   }
 }
 

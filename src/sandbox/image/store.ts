@@ -3,7 +3,13 @@ import { createReadStream } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../../errors.ts'
-import { type ImageManifest, ImageManifest as ImageManifestSchema, type ImagePart, imageId, imageParts } from '../../wire/image.ts'
+import {
+  type ImageManifest,
+  ImageManifest as ImageManifestSchema,
+  type ImagePart,
+  imageId,
+  imageParts,
+} from '../../wire/image.ts'
 
 /** A guest image on disk, its parts verified. */
 export interface Image {
@@ -73,7 +79,11 @@ export class ImageStore {
       const id = /^([0-9a-f]{64})\.json$/.exec(name)?.[1]
       if (!id) continue
       const manifest = await this.manifest(id)
-      found.push({ id, manifest, bytes: imageParts.reduce((sum, part) => sum + manifest.parts[part].size, 0) })
+      found.push({
+        id,
+        manifest,
+        bytes: imageParts.reduce((sum, part) => sum + manifest.parts[part].size, 0),
+      })
     }
     return found
   }
@@ -101,9 +111,13 @@ export class ImageStore {
     const check = (async () => {
       const actual = await digestFile(this.partPath(sha256)).catch(() => undefined)
       if (actual !== sha256)
-        throw new PytiError('image-corrupt', `a file of guest image ${id.slice(0, 12)} is missing or damaged`, {
-          hint: 'run `pyti image gc` and `pyti image build`',
-        })
+        throw new PytiError(
+          'image-corrupt',
+          `a file of guest image ${id.slice(0, 12)} is missing or damaged`,
+          {
+            hint: 'run `pyti image gc` and `pyti image build`',
+          },
+        )
     })()
     this.#verified.set(sha256, check)
     check.catch(() => this.#verified.delete(sha256))
