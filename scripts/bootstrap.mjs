@@ -71,7 +71,7 @@ async function installDebianPackages(forTesting) {
   const isRoot = process.getuid?.() === 0
   const wanted = [...tools, ...(isRoot ? [] : [forRootless]), ...(forTesting ? [forTests] : [])]
   const has = ({ program, args }) =>
-    (process.env.PATH + ':/usr/sbin:/sbin').split(':').some(folder => existsSync(join(folder, program))) &&
+    `${process.env.PATH}:/usr/sbin:/sbin`.split(':').some(folder => existsSync(join(folder, program))) &&
     (!args || spawnSync(program, args).status === 0)
   const missing = wanted.filter(tool => !has(tool)).map(tool => tool.debian)
   if (missing.length === 0) return

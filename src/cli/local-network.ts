@@ -26,7 +26,7 @@ export async function startLocalNetwork(options: {
 }): Promise<LocalNetwork> {
   const { paths, onEvent } = options
   await mkdir(paths.cache, { recursive: true, mode: 0o755 })
-  const dir = await mkdtemp(join(paths.cache, 'network-'))
+  const dir = await mkdtemp(join(paths.cache, `network-${process.pid}-`))
   const nodes: ChildNode[] = []
   const start = (name: string, args: string[]) => {
     const node = startChildNode(

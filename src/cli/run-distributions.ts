@@ -42,6 +42,8 @@ export interface RunOptions {
 /** Ballots after which a job without agreement ends; a local network grows up to it when volunteers differ. */
 const maxVolunteers = 7
 const pollMs = 250
+/** Rounds between two looks at every open job. */
+const fullRound = 80
 
 /**
  * The whole way on one machine: a coordinator and volunteers as processes of their own, one job per distribution, reports
@@ -52,12 +54,16 @@ export async function runDistributions(options: RunOptions): Promise<void> {
   progress.line(
     `starting 1 coordinator and ${options.volunteers} volunteers on this machine (${options.backend} VMs)`,
   )
+  const changed = new Set<string>()
   const network = await startLocalNetwork({
     paths: options.paths,
     volunteers: options.volunteers,
     backend: options.backend,
     ...(options.index !== undefined && { index: options.index }),
-    onEvent: (node, event) => progress.event(node, event),
+    onEvent: (node, event) => {
+      if (event.event === 'job') changed.add(String(event.job))
+      progress.event(node, event)
+    },
   })
   try {
     const client = await connectClient(network.coordinator.address, signal)
@@ -72,7 +78,7 @@ export async function runDistributions(options: RunOptions): Promise<void> {
             ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }),
           }),
         })
-      await watch(jobs, client, network, options, started)
+      await watch(jobs, changed, client, network, options, started)
     } finally {
       await client.close()
     }
@@ -84,17 +90,23 @@ export async function runDistributions(options: RunOptions): Promise<void> {
 
 async function watch(
   jobs: { id: string; target: Target }[],
+  changed: Set<string>,
   client: Client,
   network: LocalNetwork,
   options: RunOptions,
   started: number,
 ): Promise<void> {
   const open = new Map(jobs.map(job => [job.id, job.target]))
-  while (open.size > 0) {
+  for (let round = 0; open.size > 0; round++) {
     options.signal.throwIfAborted()
     const dead = network.nodes().find(node => node.process.exitCode !== null)
     if (dead) throw new PytiError('node-failed', `${dead.name} ended unexpectedly:\n${dead.log()}`)
-    for (const [id, target] of open) {
+    // Asked about when the coordinator says that a job changed; now and then about all, as an event may get lost.
+    const due = round % fullRound === 0 ? [...open.keys()] : [...changed]
+    changed.clear()
+    for (const id of due) {
+      const target = open.get(id)
+      if (!target) continue
       const status = await client.status(id)
       if (status.phase === 'reported' || status.phase === 'unresolved') {
         open.delete(id)

@@ -27,13 +27,15 @@ export async function makeVmFolder(root: string): Promise<VmFolder> {
   return { path, uid, give, remove: () => rm(path, { recursive: true, force: true }) }
 }
 
-/** Removes folders of VMs whose process is gone. @returns how many */
-export async function sweepVmFolders(root: string): Promise<number> {
+const owned = /^(?:vm|job|network|build|fetch)-(\d+)-/
+
+/** Removes folders named `KIND-PID-...` whose process is gone: what a killed one left. @returns how many */
+export async function sweepStaleFolders(parent: string): Promise<number> {
   let swept = 0
-  for (const name of await readdir(root).catch(() => [])) {
-    const owner = Number(/^vm-(\d+)-/.exec(name)?.[1] ?? Number.NaN)
+  for (const name of await readdir(parent).catch(() => [])) {
+    const owner = Number(owned.exec(name)?.[1] ?? Number.NaN)
     if (Number.isNaN(owner) || isAlive(owner)) continue
-    await rm(join(root, name), { recursive: true, force: true })
+    await rm(join(parent, name), { recursive: true, force: true })
     swept++
   }
   return swept

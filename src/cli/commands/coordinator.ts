@@ -35,6 +35,7 @@ import { shutdownSignal, untilAborted } from '../shutdown.ts'
 interface Flags extends NodeFlags {
   quorum: number
   follow?: boolean
+  pollSeconds: number
   index?: string
   memory: number
   disk: number
@@ -49,10 +50,11 @@ export function coordinatorCommand(): Command {
     )
     .option('--quorum <n>', 'volunteers that must agree', positiveInteger, 3)
     .option('--follow', 'turn new files on the index into jobs')
+    .option('--poll-seconds <n>', 'pause between two looks at the index', positiveInteger, 30)
     .addOption(indexOption())
     .option('--memory <MiB>', 'memory of a VM', positiveInteger, 1024)
     .option('--disk <MiB>', "a VM's private layer", positiveInteger, 1024)
-    .option('--task-seconds <n>', 'ceiling on one task', positiveInteger, 180)
+    .option('--task-seconds <n>', 'ceiling on one task', positiveInteger, 600)
   return nodeOptions(command, join(findPaths().data, 'coordinator'), '/ip4/0.0.0.0/tcp/4001')
     .addHelpText(
       'after',
@@ -80,6 +82,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
     const tasks = 5
     const config = coordinatorConfig({
       quorum: flags.quorum,
+      pollMs: flags.pollSeconds * 1_000,
       profile: {
         image: image.id,
         python: image.manifest.python,

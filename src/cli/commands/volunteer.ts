@@ -13,7 +13,6 @@ import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { chooseBackend } from '../../sandbox/backends.ts'
 import { ImageStore } from '../../sandbox/image/store.ts'
-import { sweepVmFolders } from '../../sandbox/vm-folder.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { Volunteer } from '../../volunteer/volunteer.ts'
 import type { Backend } from '../../wire/raw-data.ts'
@@ -83,8 +82,6 @@ async function runVolunteer(flags: Flags): Promise<void> {
     env: process.env,
     ...(flags.index !== undefined && { override: flags.index }),
   })
-  const swept = await sweepVmFolders(paths.run)
-  if (swept > 0) log.info('removed folders of VMs that a crash left behind', { folders: swept })
   const uv = await findUv(paths, log, signal)
   const image = await ensureImage(paths, { signal })
   const driver = await chooseBackend(

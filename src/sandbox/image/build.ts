@@ -249,7 +249,7 @@ async function debianMirror(): Promise<string> {
 
 async function makeWorkFolder(dir: string): Promise<string> {
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  return mkdtemp(join(dir, 'build-'))
+  return mkdtemp(join(dir, `build-${process.pid}-`))
 }
 
 async function allPresent(store: ImageStore, debian: DebianParts): Promise<boolean> {

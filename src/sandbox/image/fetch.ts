@@ -30,7 +30,7 @@ export async function fetchImage(
       `the manifest received is not that of guest image ${id.slice(0, 12)}`,
     )
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  const work = await mkdtemp(join(dir, 'fetch-'))
+  const work = await mkdtemp(join(dir, `fetch-${process.pid}-`))
   try {
     for (const name of imageParts) {
       const part = manifest.parts[name]
