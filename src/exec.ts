@@ -8,6 +8,8 @@ export interface CommandResult {
   stderrTail: string
 }
 
+const graceMs = 5_000
+
 /**
  * Runs a trusted host tool, never a shell string.
  * @param options.onLine each line of standard error, for progress
@@ -28,13 +30,18 @@ export async function runCommand(
   const [command, ...args] = argv
   const deadline = AbortSignal.timeout(options.timeoutMs ?? 3_600_000)
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline
+  signal.throwIfAborted()
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: options.env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
-    killSignal: 'SIGKILL',
   })
+  // Asked first: tools like mmdebstrap clean up behind themselves.
+  const stop = () => {
+    child.kill('SIGTERM')
+    setTimeout(() => child.kill('SIGKILL'), graceMs).unref()
+  }
+  signal.addEventListener('abort', stop, { once: true })
   const out: Buffer[] = []
   let size = 0
   const cap = options.maxStdoutBytes ?? 64 * 1024 * 1024
@@ -51,13 +58,13 @@ export async function runCommand(
   })
   const [code, killedBy] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', cause => {
-      if (options.signal?.aborted) reject(options.signal.reason)
-      else if (deadline.aborted)
-        reject(new PytiError('command-timeout', `${command} did not end within ${options.timeoutMs} ms`))
-      else reject(new PytiError('command-missing', `cannot start ${command}: ${cause.message}`, { cause }))
+      reject(new PytiError('command-missing', `cannot start ${command}: ${cause.message}`, { cause }))
     })
     child.once('close', (...ended) => resolve(ended))
-  })
+  }).finally(() => signal.removeEventListener('abort', stop))
+  options.signal?.throwIfAborted()
+  if (deadline.aborted)
+    throw new PytiError('command-timeout', `${command} did not end within ${options.timeoutMs} ms`)
   const stderrTail = tail.join('\n')
   if (code !== 0)
     throw new PytiError(

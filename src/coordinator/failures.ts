@@ -20,13 +20,17 @@ const words: Record<SeatEnd, string> = {
 /** Sums up, most frequent first, why seats of a job gave no raw data: `3 of 4 guests crashed; 1 of 4 ...`. */
 export function describeFailures(record: StoredJob): string {
   const counts = new Map<SeatEnd, number>()
+  let last: string | undefined
   for (const seat of record.seats)
-    if (seat.state === 'lost' || seat.state === 'released')
+    if (seat.state === 'lost' || seat.state === 'released') {
       counts.set(seat.end, (counts.get(seat.end) ?? 0) + 1)
-  return [...counts]
+      last = seat.detail ?? last
+    }
+  const summary = [...counts]
     .sort(([a, m], [b, n]) => n - m || a.localeCompare(b))
     .map(([end, count]) => `${count} of ${record.seats.length} ${words[end]}`)
     .join('; ')
+  return last === undefined ? summary : `${summary}; the last one said: ${last.slice(0, 300)}`
 }
 
 /** A complaint about the file itself that enough distinct volunteers share. */

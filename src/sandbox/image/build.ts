@@ -77,11 +77,12 @@ async function buildDebianParts(
   signal: AbortSignal | undefined,
 ): Promise<DebianParts> {
   const mirror = await debianMirror()
+  // An unprivileged mmdebstrap works under other user ids, which cannot enter a private folder.
   // mmdebstrap and mksquashfs take the time of every file from here (reproducible-builds.org/specs/source-date-epoch).
   const env = {
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: work,
-    TMPDIR: work,
+    TMPDIR: process.getuid?.() === 0 ? work : '/var/tmp',
     SOURCE_DATE_EPOCH: String(recipe.sourceDateEpoch),
     LANG: 'C.UTF-8',
   }

@@ -1,0 +1,74 @@
+"""Makes text of package code safe to send and equal on every machine."""
+
+import re
+
+import layout
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,16}\b")
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", re.I)
+_PYTEST_TEMPORARY = re.compile(r"/tmp/pytest-of-[^/\s\]]+/pytest-\d+")
+_TEMPORARY = re.compile(r"\btmp[a-z0-9_]{8}\b")
+_PIP_TEMPORARY = re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b")
+_PID = re.compile(r"/proc/\d+/")
+
+
+def readable(name):
+    """Text of a file name or other string that may hold bytes that are no UTF-8."""
+    if isinstance(name, bytes):
+        return name.decode("utf-8", "backslashreplace")
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def units(value):
+    """Length as JSON readers in JavaScript count it."""
+    return len(value) + sum(character > "\uffff" for character in value)
+
+
+def clip(value, limit):
+    """At most `limit` UTF-16 units, valid Unicode."""
+    value = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if units(value) <= limit:
+        return value
+    value = value[:limit]
+    while units(value) > limit:
+        value = value[:-1]
+    return value
+
+
+def template_path(path):
+    """`/work/venv/lib/python3.13/site-packages/a.py` -> `{site}/a.py`."""
+    for prefix, name in layout.TEMPLATES:
+        if path == prefix or path.startswith(prefix + "/"):
+            return name + path[len(prefix) :]
+    return path
+
+
+def stable_path(path):
+    """A templated path without the random parts of temporary names."""
+    return _PIP_TEMPORARY.sub("{random}", _TEMPORARY.sub("{random}", template_path(readable(path))))
+
+
+def stable_id(node):
+    """A test's node id without addresses, random names and places."""
+    node = _ADDRESS.sub("{address}", node)
+    node = _UUID.sub("{uuid}", node)
+    node = _PYTEST_TEMPORARY.sub("{tmp}", node)
+    for prefix, name in layout.TEMPLATES:
+        node = node.replace(prefix, name)
+    return _PID.sub("/proc/{pid}/", _TEMPORARY.sub("{random}", node))
+
+
+def excerpt(data, limit=2048, lines=25):
+    """The last lines that say something."""
+    kept = [line.rstrip() for line in readable(data).splitlines() if line.strip()][-lines:]
+    text = "\n".join(kept)
+    while len(text.encode()) > limit and "\n" in text:
+        text = text.split("\n", 1)[1]
+    return clip(text, limit) if len(text.encode()) <= limit else text.encode()[-limit:].decode("utf-8", "ignore")
+
+
+def canonical_name(name):
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+

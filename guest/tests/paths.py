@@ -1,0 +1,6 @@
+"""Makes the agent's modules importable for the tests."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "agent"))

@@ -1,0 +1,61 @@
+import json
+import unittest
+
+import paths  # noqa: F401
+from bounded_log import BoundedLog
+from recording import LINE_BYTES, Recording
+
+
+class Lines(unittest.TestCase):
+    def feed(self, *rows):
+        recording = Recording()
+        recording.feed(b"".join(row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n" for row in rows))
+        return recording
+
+    def test_a_session(self):
+        found = self.feed(["s", "a"], ["t", "a", "passed"], ["c", "b.py", False, "numpy"], ["e", 1])
+        self.assertEqual((found.outcomes, found.finished, found.running), ({"a": "passed"}, 1, None))
+        self.assertEqual(found.collection_errors, [("b.py", False, "numpy")])
+
+    def test_what_is_not_a_line_is_ignored(self):
+        odd = [b"{{{\n", b"\xff\n", b"[" * 5000 + b"\n", ["t", 1, 2], ["t", "a", "odd"], {"t": 1}, ["c", "x", 1, None], [], 7, ["e", "0"]]
+        found = self.feed(*odd)
+        self.assertEqual((found.outcomes, found.collection_errors, found.finished), ({}, [], None))
+
+    def test_split_and_endless_lines(self):
+        recording = Recording()
+        for byte in b'["t","a","failed"]\n':
+            recording.feed(bytes([byte]))
+        self.assertEqual(recording.outcomes, {"a": "failed"})
+        for _ in range(10):
+            recording.feed(b"x" * LINE_BYTES)
+        self.assertLessEqual(len(recording._rest), LINE_BYTES)
+
+    def test_silence_ends_only_a_running_test(self):
+        recording = self.feed(["s", "a"])
+        self.assertIsNone(recording.expired(0))
+        self.assertEqual(recording.expired(1e12), "timeout")
+        self.assertIsNone(self.feed(["s", "a"], ["t", "a", "passed"]).expired(1e12))
+
+
+class Log(unittest.TestCase):
+    def test_keeps_both_ends(self):
+        log = BoundedLog(100)
+        for number in range(1000):
+            log.write(b"%04d\n" % number)
+        content = log.content()
+        self.assertTrue(content.startswith(b"0000\n") and content.endswith(b"0999\n"))
+        self.assertIn(b"bytes left out", content)
+        self.assertLess(len(content), 160)
+        self.assertEqual((log.total, log.recent(5)), (5000, b"0999\n"))
+
+    def test_short_logs_are_whole(self):
+        for size in (1, 50, 51, 99, 100):
+            log = BoundedLog(100)
+            log.write(bytes(range(size)))
+            self.assertEqual(log.content(), bytes(range(size)))
+            self.assertEqual(log.recent(10), bytes(range(size))[-10:])
+
+
+if __name__ == "__main__":
+    unittest.main()

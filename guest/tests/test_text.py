@@ -1,0 +1,36 @@
+import unittest
+
+import paths  # noqa: F401
+import text
+
+
+class Text(unittest.TestCase):
+    def test_clip_counts_utf16_units_and_never_splits(self):
+        self.assertEqual(text.clip("abc", 2), "ab")
+        self.assertEqual(text.clip("\U0001f600\U0001f600", 3), "\U0001f600")
+        self.assertEqual(text.clip("\ud800x", 100), "\\ud800x")
+
+    def test_ids_are_equal_on_every_machine(self):
+        cases = {
+            "t.py::a[<object object at 0x7f01abcdef10>]": "t.py::a[<object object at {address}>]",
+            "t.py::a[/tmp/pytest-of-user/pytest-12/x0]": "t.py::a[{tmp}/x0]",
+            "t.py::a[/work/tests/data.txt]": "t.py::a[{tests}/data.txt]",
+            "t.py::a[tmpab12_xyz]": "t.py::a[{random}]",
+            "t.py::a[0x10]": "t.py::a[0x10]",
+        }
+        for given, wanted in cases.items():
+            self.assertEqual(text.stable_id(given), wanted)
+
+    def test_paths(self):
+        self.assertEqual(text.stable_path("/home/user/.x"), "{home}/.x")
+        self.assertEqual(text.stable_path("/home/userx"), "/home/userx")
+        self.assertEqual(text.stable_path("/work/venv/bin/a\udcff"), "{scripts}/a\\xff")
+
+    def test_excerpt_is_bounded(self):
+        found = text.excerpt(("\u00e9" * 5000 + "\nlast").encode())
+        self.assertLessEqual(len(found.encode()), 2048)
+        self.assertTrue(found.endswith("last"))
+
+
+if __name__ == "__main__":
+    unittest.main()
