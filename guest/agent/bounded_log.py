@@ -1,13 +1,13 @@
 """A log that never grows beyond its limit: the first half and the last half of what was written."""
 
 
-#: Room for the line that says how much was left out.
-MARK_BYTES = 64
+#: Half the room for the line that says how much was left out.
+MARK_BYTES = 32
 
 
 class BoundedLog:
     def __init__(self, limit):
-        self.half = max(1, (limit - MARK_BYTES) // 2)
+        self.half = max(1, limit // 2)
         self.head = bytearray()
         self.tail = bytearray()
         self.total = 0
@@ -37,7 +37,9 @@ class BoundedLog:
         omitted = self._omitted()
         if not omitted:
             return bytes(self.head + self.tail)
-        return bytes(self.head) + b"\n[pyti] ... %d bytes left out ...\n" % omitted + bytes(self.tail[-self.half :])
+        kept = max(0, self.half - MARK_BYTES)
+        mark = b"\n[pyti] ... %d bytes left out ...\n" % (self.total - 2 * kept)
+        return bytes(self.head[:kept]) + mark + bytes(self.tail[len(self.tail) - kept :])
 
     def _omitted(self):
         return max(0, self.total - len(self.head) - self.half)

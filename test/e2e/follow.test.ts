@@ -21,7 +21,18 @@ for (const feed of ['changelog', 'rss'] as const)
     const start = () => {
       coordinator = startChildNode(
         'coordinator',
-        ['coordinator', '--data', dir, '--listen', '/ip4/127.0.0.1/tcp/0', '--follow', '--poll-seconds', '1', '--index', index.url],
+        [
+          'coordinator',
+          '--data',
+          dir,
+          '--listen',
+          '/ip4/127.0.0.1/tcp/0',
+          '--follow',
+          '--poll-seconds',
+          '1',
+          '--index',
+          index.url,
+        ],
         event => {
           if (event.event === 'job' && event.phase === 'queued') jobs.push(String(event.filename))
           wake()

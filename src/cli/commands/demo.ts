@@ -18,8 +18,8 @@ import { type DistributionResult, runDistributions } from '../run-distributions.
 import { shutdownSignal } from '../shutdown.ts'
 import { findTargets } from '../targets.ts'
 
-/** A few samples that show different ends: all well, some tests fail, a crash, a test that cannot make up its mind. */
-const shown = ['pyti-sample-pure', 'pyti-sample-tested', 'pyti-sample-segfault-test', 'pyti-sample-flaky']
+/** A few samples that show different ends: all well, some tests fail, a test that cannot make up its mind. */
+const shown = ['pyti-sample-pure', 'pyti-sample-tested', 'pyti-sample-flaky']
 
 export function demoCommand(): Command {
   return new Command('demo')
