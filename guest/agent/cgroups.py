@@ -82,8 +82,8 @@ class Group:
             kernel.write_small(f"{self.path}/memory.swap.max", "0")
             kernel.write_small(f"{self.path}/memory.oom.group", "1")
         if self.pids:
-            # RLIMIT_NPROC is met first. A fork that pids.max refuses has copied its memory already, and undoing that
-            # panics User-mode Linux 6.12 ("Kernel mode fault" in copy_process).
+            # RLIMIT_NPROC is to be met first: it refuses a fork before memory is copied, pids.max after. Fork bombs against
+            # pids.max alone ended in a panic of User-mode Linux 6.12 ("Kernel mode fault" below clone).
             self.pids = kernel.write_small(f"{self.path}/pids.max", str(processes + PIDS_MARGIN))
         self.memory_bytes, self.processes = memory_bytes, processes
 
@@ -106,7 +106,7 @@ class Group:
         return self._says("populated 0")
 
     def _freeze(self):
-        """Lets every member come to rest first: a kill in the middle of a fork meets the same fault."""
+        """Lets every member come to rest first: a fork that a kill cuts short is undone as late as one that pids.max refuses."""
         if kernel.write_small(f"{self.path}/cgroup.freeze", "1"):
             for _ in range(100):
                 if self._says("frozen 1"):
