@@ -22,7 +22,7 @@ function step(name, command, args, options = {}) {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options })
     let output = ''
     const keep = chunk => {
-      output = (output + chunk).slice(-8000)
+      output = (output + chunk).slice(-2000)
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
@@ -45,9 +45,15 @@ async function installNpmPackages() {
     existsSync(node) &&
     statSync(stamp).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
   if (current) return
-  const { code, output } = await step('installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund'])
+  // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which some registries lack.
+  const { code, output } = await step('installing npm packages', 'npm', [
+    'install',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+  ])
   if (code !== 0)
-    fail(`npm ci failed:\n${output}`, 'check that npm reaches its registry, then run the command again')
+    fail(`npm install failed:\n${output}`, 'check that npm reaches its registry, then run the command again')
   if (!existsSync(node) || spawnSync(node, ['--version']).status !== 0)
     fail(
       'the npm package "node" brought no Node 24',
