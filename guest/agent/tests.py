@@ -16,8 +16,9 @@ from suite import run_suite
 
 FAILS = frozenset({"failed", "error", "needs-network"})
 WORST_FIRST = ("error", "failed", "needs-network", "xpassed", "xfailed", "skipped", "passed")
-#: A suite is only repeated when that leaves enough of the time limit.
+#: A suite is only repeated when that leaves enough of the time limit, and costs little.
 REPEAT_BELOW = 0.25
+REPEAT_SECONDS = 30.0
 TESTS_TEXT = 4 * 1024 * 1024
 
 
@@ -88,7 +89,7 @@ def _project(filename):
 def _repeat(job, report, plan, runner, deadline, first):
     """More runs to tell a failure from a flicker: all tests once more, then those that ever failed."""
     limit = job.limits.seconds
-    if runner != "pytest" or first.reason or not first.outcomes or first.seconds > limit * REPEAT_BELOW:
+    if runner != "pytest" or first.reason or not first.outcomes or first.seconds > min(limit * REPEAT_BELOW, REPEAT_SECONDS):
         return []
     second = run_suite(job, report, plan, runner, deadline)
     if second.reason:

@@ -20,7 +20,7 @@ export interface DistributionResult {
   target: Target
   summary: Summary
   /** Absent when no report was accepted. */
-  accepted?: { path: string; verification: Verification; text: string }
+  accepted?: { path: string; verification: Verification; text: string; trustedKey: string }
 }
 
 export interface RunOptions {
@@ -183,7 +183,11 @@ async function conclude(
     report: path,
     colour: options.color,
   })
-  return { target, summary, accepted: { path, verification, text } }
+  return {
+    target,
+    summary,
+    accepted: { path, verification, text, trustedKey: network.coordinator.reportKey },
+  }
 }
 
 /** The logs of one volunteer, for reading; the other volunteers' are the same runs elsewhere. */
