@@ -11,9 +11,16 @@ import type { TaskName } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import type { Target } from './targets.ts'
 
+export interface SubmitOptions {
+  tasks: TaskName[]
+  taskSeconds?: number
+  /** RFC 3339. */
+  indexCutoff?: string
+}
+
 /** A short-lived peer that asks a coordinator for jobs and reports. */
 export interface Client {
-  submit(target: Target, options: { tasks: TaskName[]; taskSeconds?: number }): Promise<string>
+  submit(target: Target, options: SubmitOptions): Promise<string>
   status(job: string): Promise<JobStatus>
   findReports(query: CommandRequest<'report'>): Promise<CommandReply<'report'>['reports']>
   fetch(blob: BlobRef): Promise<Buffer>

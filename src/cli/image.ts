@@ -6,6 +6,9 @@ import { sweepStaleFolders } from '../sandbox/vm-folder.ts'
 import { note } from './output.ts'
 import { type Paths, repositoryDir } from './paths.ts'
 
+/** What the guest image of this version is made from. */
+export const defaultRecipe = () => readRecipe(join(repositoryDir, 'guest/recipe.json'))
+
 /** The guest image of this version of the software, built when it is not there yet. What a killed run left is swept. */
 export async function ensureImage(
   paths: Paths,
@@ -15,7 +18,7 @@ export async function ensureImage(
   const guestDir = join(repositoryDir, 'guest')
   const store = new ImageStore(paths.images)
   const id = await buildImage({
-    recipe: await readRecipe(join(guestDir, 'recipe.json')),
+    recipe: await defaultRecipe(),
     sources: await readGuestSources(guestDir),
     store,
     dir: paths.images,

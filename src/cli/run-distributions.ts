@@ -10,6 +10,8 @@ import type { JobStatus } from '../wire/commands.ts'
 import type { TaskName } from '../wire/job.ts'
 import type { Backend, RawData } from '../wire/raw-data.ts'
 import { type Client, connectClient } from './client.ts'
+import { defaultRecipe } from './image.ts'
+import { type CutoffChoice, cutoffFor } from './index-cutoff.ts'
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts'
 import type { Paths } from './paths.ts'
 import type { Progress } from './progress.ts'
@@ -30,6 +32,8 @@ export interface RunOptions {
   backend: Backend
   tasks: TaskName[]
   taskSeconds?: number
+  /** @default 'upload' */
+  indexCutoff?: CutoffChoice
   index?: string
   /** Folder for report bundles and logs. */
   outDir: string
@@ -70,14 +74,16 @@ export async function runDistributions(options: RunOptions): Promise<void> {
     try {
       const started = performance.now()
       const jobs: { id: string; target: Target }[] = []
-      for (const target of options.targets)
-        jobs.push({
-          target,
-          id: await client.submit(target, {
-            tasks: options.tasks,
-            ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }),
-          }),
+      const settled = Date.parse((await defaultRecipe()).settled)
+      for (const target of options.targets) {
+        const indexCutoff = cutoffFor(options.indexCutoff ?? 'upload', target.uploadTime, settled, Date.now())
+        const id = await client.submit(target, {
+          tasks: options.tasks,
+          ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }),
+          ...(indexCutoff !== undefined && { indexCutoff }),
         })
+        jobs.push({ target, id })
+      }
       await watch(jobs, changed, client, network, options, started)
     } finally {
       await client.close()

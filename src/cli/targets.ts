@@ -14,6 +14,8 @@ import { limits } from '../wire/limits.ts'
 export interface Target {
   subject: Subject
   origin: 'index' | 'coordinator'
+  /** When the index got it. */
+  uploadTime?: string
   /** The local file, when `origin` is `coordinator`. */
   path?: string
 }
@@ -103,7 +105,11 @@ async function indexTarget(
     throw new PytiError('no-distribution', `the index gives no SHA-256 or size for ${filename}`, {
       hint: 'use another index, or download the file and test its path',
     })
-  return { subject: checked({ project, version, filename, kind, sha256, size }), origin: 'index' }
+  return {
+    subject: checked({ project, version, filename, kind, sha256, size }),
+    origin: 'index',
+    ...(file.uploadTime !== undefined && { uploadTime: file.uploadTime }),
+  }
 }
 
 function checked(subject: Subject): Subject {

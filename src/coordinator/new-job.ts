@@ -10,6 +10,8 @@ export interface JobRequest {
   tasks: readonly TaskName[]
   /** Ceiling on one task, in guest seconds; the profile's own when left out. */
   taskSeconds?: number | undefined
+  /** Uploads after it do not exist for the job; `now` when left out or in the future. */
+  indexCutoff?: string | undefined
 }
 
 const wallSecondsMax = 14_400
@@ -36,7 +38,10 @@ export function jobFor(
       ...withTaskSeconds(profile, request.taskSeconds, tasks.length),
       hashSeed: Buffer.from(random(4)).readUInt32BE(),
     },
-    indexCutoff: rfc3339(now),
+    indexCutoff:
+      request.indexCutoff !== undefined && Date.parse(request.indexCutoff) < now
+        ? request.indexCutoff
+        : rfc3339(now),
     nonce: Buffer.from(random(16)).toString('hex'),
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ImageManifest } from './image.ts'
-import { Hex128, Lease, PeerIdText, Sha256, Subject, TaskName } from './job.ts'
+import { Hex128, Lease, PeerIdText, Rfc3339, Sha256, Subject, TaskName } from './job.ts'
 import { limits } from './limits.ts'
 import { Attachment, Backend } from './raw-data.ts'
 
@@ -118,6 +118,8 @@ export const commands = {
       origin: z.enum(['index', 'coordinator']),
       tasks: z.array(TaskName).min(1),
       taskSeconds: z.int().min(1).max(3_600).optional(),
+      /** As in `Job`; the coordinator's own time when left out or later than that. */
+      indexCutoff: Rfc3339.optional(),
     }),
     reply: z.strictObject({ job: Sha256 }),
     timeoutMs: 300_000,

@@ -5,6 +5,8 @@ import { createIndexClient } from '../../pypi/index-client.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { taskNames } from '../../wire/job.ts'
 import { connectClient } from '../client.ts'
+import { defaultRecipe } from '../image.ts'
+import { type CutoffChoice, cutoffFor, cutoffOption } from '../index-cutoff.ts'
 import { indexOption, jsonOption } from '../options.ts'
 import { exitCodes, note, print, printJson } from '../output.ts'
 import { shutdownSignal } from '../shutdown.ts'
@@ -14,6 +16,7 @@ interface Flags {
   coordinator: string
   python: string
   wait?: boolean
+  indexCutoff: CutoffChoice
   index?: string
   json?: boolean
 }
@@ -25,6 +28,7 @@ export function submitCommand(): Command {
     .requiredOption('--coordinator <multiaddr>', 'with its /p2p/PEERID')
     .option('--python <version>', 'interpreter the wheel must fit', '3.13')
     .option('--wait', 'until every job has ended')
+    .addOption(cutoffOption())
     .addOption(indexOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -54,8 +58,13 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
       })
       const client = await connectClient(flags.coordinator, signal)
       try {
+        const settled = Date.parse((await defaultRecipe()).settled)
         for (const target of targets) {
-          const job = await client.submit(target, { tasks: [...taskNames] })
+          const indexCutoff = cutoffFor(flags.indexCutoff, target.uploadTime, settled, systemClock.now())
+          const job = await client.submit(target, {
+            tasks: [...taskNames],
+            ...(indexCutoff !== undefined && { indexCutoff }),
+          })
           const { filename, sha256 } = target.subject
           if (!flags.wait) {
             if (flags.json) printJson({ schema: 'pyti.submit/1', job, filename, sha256 })

@@ -10,6 +10,7 @@ import { taskNames } from '../../wire/job.ts'
 import type { Backend } from '../../wire/raw-data.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
+import { type CutoffChoice, cutoffOption } from '../index-cutoff.ts'
 import { backendOption, indexOption, jsonOption, positiveInteger } from '../options.ts'
 import { exitCodes, print, printJson, reportError, useColor } from '../output.ts'
 import { findPaths } from '../paths.ts'
@@ -23,6 +24,7 @@ interface Flags {
   kind: 'sdist' | 'wheel' | 'both'
   tasks?: TaskName[]
   taskSeconds?: number
+  indexCutoff: CutoffChoice
   index?: string
   backend?: Backend
   out: string
@@ -49,6 +51,7 @@ export function testCommand(): Command {
     )
     .addOption(new Option('--tasks <task...>', 'only these tasks').choices(taskNames))
     .option('--task-seconds <n>', 'ceiling on one task', positiveInteger)
+    .addOption(cutoffOption())
     .addOption(indexOption())
     .addOption(backendOption())
     .option('--out <dir>', 'folder for reports and logs', 'pyti-reports')
@@ -113,6 +116,7 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
       volunteers: flags.volunteers,
       backend: driver.backend,
       tasks: flags.tasks ?? [...taskNames],
+      indexCutoff: flags.indexCutoff,
       outDir: flags.out,
       color: useColor(),
       progress,

@@ -10,6 +10,8 @@ export const Recipe = z.strictObject({
   /** Debian release. */
   suite: z.string(),
   python: z.string(),
+  /** RFC 3339. From then on most of the index fits this Python: dependencies are never resolved as of an earlier day. */
+  settled: z.iso.datetime(),
   /** Unix seconds given to every file of the image. */
   sourceDateEpoch: z.int(),
   packages: z.array(z.string()),
@@ -46,9 +48,9 @@ export async function readRecipe(path: string): Promise<Recipe> {
   return Recipe.parse(JSON.parse(await readFile(path, 'utf8')))
 }
 
-/** Names the parts that come from Debian; unchanged while only the agent changes. */
-export function recipeDigest(recipe: Recipe): string {
-  return digestOf(recipe)
+/** Names the parts that come from Debian; unchanged while only the agent or a mere description changes. */
+export function recipeDigest({ name: _name, python: _python, settled: _settled, ...inputs }: Recipe): string {
+  return digestOf(inputs)
 }
 
 export function sourcesDigest(recipe: Recipe, sources: GuestSources): string {
