@@ -37,7 +37,7 @@ after(async () => {
 describe('archives at fault get a signed report that says so', () => {
   it('every kind of bad archive, as a file an author is about to upload', async () => {
     const bad = [...(await badArchives()), await zipBomb(), await tarBomb()].filter(
-      one => one.fault !== undefined,
+      ({ bytes }) => bytes.length > 0,
     )
     const targets = []
     for (const [number, { filename, bytes }] of bad.entries()) {
