@@ -27,7 +27,7 @@ const usageCodes = new Set([
 ])
 const machineCodes = new Set([
   'vm-unavailable',
-  'command-missing',
+  'program-missing',
   'image-missing',
   'image-corrupt',
   'no-debian-mirror',

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
+import { digestFile } from '../digest-file.ts'
 import { PytiError } from '../errors.ts'
 import type { IndexClient } from '../pypi/index-client.ts'
 import type { IndexFile } from '../pypi/index-page.ts'
@@ -80,14 +79,12 @@ async function localTarget(path: string): Promise<Target> {
       `${path} has ${info.size} bytes, at most ${limits.distributionBytes} are taken`,
     )
   const { project, version, kind } = parseFilename(basename(path))
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
   const subject = checked({
     project,
     version,
     filename: basename(path),
     kind,
-    sha256: hash.digest('hex'),
+    sha256: await digestFile(path),
     size: info.size,
   })
   return { subject, origin: 'coordinator', path: resolve(path) }

@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
+import { run } from '../exec.ts'
 import { pythonMissing } from './pip.ts'
 import { redactText } from './redact.ts'
-import { run } from './run.ts'
 
 export interface UvSettings {
   /** Path of the binary. */

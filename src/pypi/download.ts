@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import { digestFile } from '../digest-file.ts'
 import { Sha256 } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import { asDiskFull, type DownloadRequest, hasCode, saveBody, tooLarge } from './download-body.ts'
@@ -79,13 +77,11 @@ export function createDownloadCache(
 
 /** @returns undefined when there is no such file */
 export async function digestOfFile(path: string, signal?: AbortSignal): Promise<string | undefined> {
-  const hash = createHash('sha256')
   try {
-    await pipeline(createReadStream(path), hash, signal === undefined ? {} : { signal })
+    return await digestFile(path, signal)
   } catch (cause) {
     signal?.throwIfAborted()
     if (hasCode(cause, 'ENOENT')) return undefined
     throw cause
   }
-  return hash.digest('hex')
 }

@@ -1,5 +1,5 @@
 import { PytiError } from '../errors.ts'
-import { run } from './run.ts'
+import { run } from '../exec.ts'
 
 /** What pip itself says, asked through `python3 -m pip`. Only its own code runs. */
 export interface Pip {

@@ -149,7 +149,7 @@ function qemuFiles(): Promise<[string, string][]> {
     const objects = (await exists(modules)) ? [qemuBinary, modules] : [qemuBinary]
     const libraries = new Set<string>()
     for (const object of objects) {
-      const { stdout } = await runCommand(['ldd', object], { timeoutMs: 30_000 })
+      const stdout = await runCommand(['ldd', object], { timeoutMs: 30_000 })
       for (const match of stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)) if (match[1]) libraries.add(match[1])
     }
     const binds: [string, string][] = [[qemuBinary, qemuBinary]]

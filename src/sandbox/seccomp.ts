@@ -79,8 +79,10 @@ const afUnix = 1
 /** CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET */
 const newNamespaces =
   0x00000080 | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
-/** Pushing characters into a terminal (TIOCSTI) or driving the console (TIOCLINUX). */
-const forbiddenIoctls = [0x5412, 0x541c]
+/** Pushing characters into a terminal. */
+const tiocsti = 0x5412
+/** Driving the console. */
+const tioclinux = 0x541c
 
 // Offsets in struct seccomp_data.
 const nrOffset = 0
@@ -113,30 +115,17 @@ export function umlSeccompFilter(): Uint8Array {
     branch(jumpGreaterEqual, x32Bit, 0, 1),
     statement(ret, killProcess),
   ]
+  const only = (argument: number, ...test: Instruction[]) => [
+    statement(load, argOffset(argument)),
+    ...test,
+    statement(ret, killProcess),
+    statement(ret, allow),
+  ]
   const guarded: Record<string, Instruction[]> = {
-    socket: [
-      statement(load, argOffset(0)),
-      branch(jumpEqual, afUnix, 1, 0),
-      statement(ret, killProcess),
-      statement(ret, allow),
-    ],
-    socketpair: [
-      statement(load, argOffset(0)),
-      branch(jumpEqual, afUnix, 1, 0),
-      statement(ret, killProcess),
-      statement(ret, allow),
-    ],
-    clone: [
-      statement(load, argOffset(0)),
-      branch(jumpSet, newNamespaces, 0, 1),
-      statement(ret, killProcess),
-      statement(ret, allow),
-    ],
-    ioctl: [
-      statement(load, argOffset(1)),
-      ...forbiddenIoctls.flatMap(request => [branch(jumpEqual, request, 0, 1), statement(ret, killProcess)]),
-      statement(ret, allow),
-    ],
+    socket: only(0, branch(jumpEqual, afUnix, 1, 0)),
+    socketpair: only(0, branch(jumpEqual, afUnix, 1, 0)),
+    clone: only(0, branch(jumpSet, newNamespaces, 0, 1)),
+    ioctl: only(1, branch(jumpEqual, tiocsti, 1, 0), branch(jumpEqual, tioclinux, 0, 1)),
   }
   for (const [name, number] of Object.entries(allowed)) {
     const body = guarded[name] ?? [statement(ret, allow)]

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { run } from '../../src/exec.ts'
 import { parseLock } from '../../src/pypi/lock.ts'
-import { run } from '../../src/pypi/run.ts'
 import { solve } from '../../src/pypi/solve.ts'
 
 const seed = 20_261_120

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { Command } from 'commander'
 import { verifyBundle } from '../../attest/verify.ts'
+import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
 import { limits } from '../../wire/limits.ts'
 import { jsonOption, positiveInteger } from '../options.ts'
@@ -81,7 +80,5 @@ async function readBundle(path: string): Promise<Buffer> {
 async function measure(path: string): Promise<{ sha256: string; size: number }> {
   const info = await stat(path).catch(() => undefined)
   if (!info?.isFile()) throw new PytiError('file-not-found', `there is no file ${path}`)
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return { sha256: hash.digest('hex'), size: info.size }
+  return { sha256: await digestFile(path), size: info.size }
 }

@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
 import { runCommand } from '../../exec.ts'
 import { Sha256 } from '../../wire/job.ts'
 import { type CpioEntry, encodeCpio } from './cpio.ts'
 import { type GuestSources, type Recipe, recipeDigest, sourcesDigest } from './recipe.ts'
-import { digestFile, type ImageStore, writeAtomically } from './store.ts'
+import { type ImageStore, writeAtomically } from './store.ts'
 
 type Progress = (step: string) => void
 
@@ -28,7 +29,7 @@ type DebianParts = z.infer<typeof DebianParts>
  * Builds the guest image of a recipe, or finds it built: what comes from Debian is cached by the recipe's digest and
  * the initramfs is made anew whenever the agent changed.
  * @returns the image's id
- * @throws PytiError `command-missing` | `command-failed` | `no-debian-mirror`
+ * @throws PytiError `program-missing` | `command-failed` | `no-debian-mirror`
  */
 export async function buildImage(options: {
   recipe: Recipe
@@ -130,7 +131,7 @@ async function buildDebianParts(
         ...(signal && { signal }),
       },
     )
-    const { stdout } = await runCommand(['tar', 'tf', tar])
+    const stdout = await runCommand(['tar', 'tf', tar])
     boot.push(...stdout.split('\n').map(member => ({ tar, member })))
   }
   onProgress('compressing the base image (about half a minute)')
@@ -230,7 +231,7 @@ async function initramfsEntries(
 
 /** The mirror apt itself uses, so that no host name stands here. */
 async function debianMirror(): Promise<string> {
-  const { stdout } = await runCommand([
+  const stdout = await runCommand([
     'apt-get',
     'indextargets',
     '--format',

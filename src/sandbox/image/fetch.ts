@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
 import { type ImageManifest, imageId, imageParts } from '../../wire/image.ts'
-import { digestFile, type Image, type ImageStore } from './store.ts'
+import type { Image, ImageStore } from './store.ts'
 
 /** Somebody who holds the image: a coordinator, later any peer. Nothing it says is believed but for its digest. */
 export interface ImageSource {

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
 import {
   type ImageManifest,
@@ -123,12 +122,6 @@ export class ImageStore {
     check.catch(() => this.#verified.delete(sha256))
     return check
   }
-}
-
-export async function digestFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk)
-  return hash.digest('hex')
 }
 
 export async function writeAtomically(path: string, data: string | Uint8Array): Promise<void> {
