@@ -9,6 +9,7 @@ import { createIndexClient } from '../pypi/index-client.ts'
 import { prepareInputs } from '../pypi/intake.ts'
 import type { IndexConfig } from '../pypi/pip-config.ts'
 import { redactUrl } from '../pypi/redact.ts'
+import { takeCpu } from '../sandbox/cpu-slot.ts'
 import { fetchImage } from '../sandbox/image/fetch.ts'
 import type { Image, ImageStore } from '../sandbox/image/store.ts'
 import { runGuest } from '../sandbox/run-guest.ts'
@@ -47,7 +48,6 @@ export function jobTools(options: {
     env: process.env,
     ...(index.caFile !== undefined && { caFile: index.caFile }),
   }
-  let nextCpu = 0
   let fetching: Promise<Image> | undefined
 
   return {
@@ -90,9 +90,10 @@ export function jobTools(options: {
       }
     },
 
-    async runVm(job, plan, files, { signal, onEvent }) {
+    async runVm(job, plan, files, { signal, onEvent, onStart }) {
       const image = await findImage(job.profile.image, signal)
-      const cpu = options.cpus[nextCpu++ % options.cpus.length] ?? 0
+      const slot = await takeCpu(options.cpus, signal)
+      onStart()
       let pid = 0
       try {
         const output = await runGuest({
@@ -100,7 +101,7 @@ export function jobTools(options: {
           image,
           plan,
           files,
-          cpu,
+          cpu: slot.cpu,
           signal,
           onEvent,
           memoryMiB: job.profile.memoryMiB,
@@ -114,6 +115,7 @@ export function jobTools(options: {
         })
         return { backend: driver.backend, kernel: output.hello.kernel, ...output }
       } finally {
+        await slot.release()
         options.onVm?.({ state: 'cleaned', pid, job: job.subject.filename })
       }
     },

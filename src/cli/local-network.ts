@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Backend } from '../wire/raw-data.ts'
 import { type ChildNode, startChildNode } from './child-node.ts'
@@ -54,16 +53,13 @@ export async function startLocalNetwork(options: {
     const address = addresses[0] ?? ''
     let count = 0
     const addVolunteer = async () => {
-      const index = count++
-      const cpu = String(index % availableParallelism())
+      count++
       await start(`volunteer-${count}`, [
         'volunteer',
         '--coordinator',
         address,
         '--backend',
         options.backend,
-        '--cpus',
-        cpu,
         ...(options.index === undefined ? [] : ['--index', options.index]),
       ]).ready
     }

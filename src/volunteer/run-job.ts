@@ -16,7 +16,7 @@ export interface PreparedInputs {
   downloadMilliseconds: number
 }
 
-export type Stage = 'fetching' | 'resolving' | 'booting' | 'setting up' | 'running' | 'ending'
+export type Stage = 'fetching' | 'resolving' | 'waiting' | 'booting' | 'setting up' | 'running' | 'ending'
 
 /** What a job needs of the machine; passed in, so that the loop can be tested without a VM. */
 export interface JobTools {
@@ -26,12 +26,12 @@ export interface JobTools {
     job: Job,
     options: { signal: AbortSignal; onStage: (stage: Stage, detail?: string) => void },
   ): Promise<PreparedInputs>
-  /** Runs one fresh VM. @throws PytiError as `runGuest` */
+  /** Runs one fresh VM as soon as this machine has room for it. @throws PytiError as `runGuest` */
   runVm(
     job: Job,
     plan: GuestPlan,
     files: PreparedInputs['files'],
-    options: { signal: AbortSignal; onEvent: (event: GuestEvent) => void },
+    options: { signal: AbortSignal; onEvent: (event: GuestEvent) => void; onStart: () => void },
   ): Promise<{
     backend: 'kvm' | 'uml' | 'tcg'
     kernel: string
@@ -64,7 +64,7 @@ export async function runJob(
       onStage('ending')
       return assembleRawData(job, inputs, guest)
     }
-    onStage('booting', `again, in a fresh VM: ${guest.kind === 'tampered' ? guest.detail : ''}`)
+    onStage('waiting', `to run it again in a fresh VM: ${guest.kind === 'tampered' ? guest.detail : ''}`)
     signal.throwIfAborted()
   }
 }
@@ -76,10 +76,11 @@ async function runOnce(
   tools: JobTools,
   { signal, onStage }: { signal: AbortSignal; onStage: (stage: Stage, detail?: string) => void },
 ): Promise<GuestPart> {
-  onStage('booting')
+  onStage('waiting', 'for a free CPU')
   try {
     const output = await tools.runVm(job, plan, inputs.files, {
       signal,
+      onStart: () => onStage('booting'),
       onEvent: event => {
         if (event.task === 'setup') onStage('setting up', event.message)
         else onStage('running', `${event.task}${event.message ? ` ${event.message}` : ''}`)
