@@ -27,7 +27,7 @@ export function nodeOptions(command: Command, defaultDataDir: string, defaultLis
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .addOption(new Option('--log-json', 'log JSON lines'))
+    .addOption(new Option('--json', 'events on standard output and the log, both as JSON lines'))
     .addOption(new Option('--events', 'print events as JSON lines, end when standard input does').hideHelp())
 }
 
@@ -36,21 +36,23 @@ export interface NodeFlags {
   listen: string[]
   bootstrap: string[]
   logLevel: LogLevel
-  logJson?: boolean
+  json?: boolean
   events?: boolean
 }
 
-export function loggerFor(flags: Pick<NodeFlags, 'logLevel' | 'logJson'>): Logger {
+export function loggerFor(flags: Pick<NodeFlags, 'logLevel' | 'json'>): Logger {
   return lineLogger(line => process.stderr.write(`${line}\n`), {
     level: flags.logLevel,
-    json: flags.logJson === true,
+    json: flags.json === true,
     now: Date.now,
   })
 }
 
-/** Prints an event for the parent process, when there is one. */
-export function eventPrinter(flags: Pick<NodeFlags, 'events'>): (event: Record<string, unknown>) => void {
+/** Prints events for whoever asked for them: a script by `--json`, the parent process by `--events`. */
+export function eventPrinter(
+  flags: Pick<NodeFlags, 'events' | 'json'>,
+): (event: Record<string, unknown>) => void {
   return event => {
-    if (flags.events) process.stdout.write(`${JSON.stringify(event)}\n`)
+    if (flags.events || flags.json) process.stdout.write(`${JSON.stringify(event)}\n`)
   }
 }

@@ -1,8 +1,11 @@
 import type { NodeEvent } from './events.ts'
+import { print } from './output.ts'
 
 /** Where a long command says how far it is: standard error, one line per step, or a live table on a terminal. */
 export interface Progress {
   line(text: string): void
+  /** A line of the answer itself, on standard output; the table makes room for it. */
+  print(text: string): void
   event(node: string, event: NodeEvent): void
   end(): void
 }
@@ -11,7 +14,7 @@ const refreshMs = 200
 
 /** Plain lines for logs and pipes, a table that is redrawn in place for people. */
 export function createProgress(stream: NodeJS.WriteStream, options: { quiet: boolean }): Progress {
-  if (options.quiet) return { line() {}, event() {}, end() {} }
+  if (options.quiet) return { line() {}, print, event() {}, end() {} }
   return stream.isTTY ? liveTable(stream) : plainLines(stream)
 }
 
@@ -28,6 +31,7 @@ function plainLines(stream: NodeJS.WriteStream): Progress {
   const last = new Map<string, string>()
   return {
     line: text => void stream.write(`${text}\n`),
+    print,
     event(node, event) {
       // One line per step: the guest's finer steps would be thousands.
       const text =
@@ -61,6 +65,11 @@ function liveTable(stream: NodeJS.WriteStream): Progress {
     line(text) {
       erase()
       stream.write(`${text}\n`)
+      draw()
+    },
+    print(text) {
+      erase()
+      print(text)
       draw()
     },
     event(node, event) {

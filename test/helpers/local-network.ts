@@ -62,6 +62,7 @@ export async function runAll(
       color: false,
       progress: {
         line() {},
+        print() {},
         event(_node, event) {
           if (event.event === 'vm') vms.add(event.pid)
           options.onEvent?.(event)

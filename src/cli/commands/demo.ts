@@ -11,7 +11,8 @@ import { chooseBackend } from '../../sandbox/backends.ts'
 import { taskNames } from '../../wire/job.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
-import { exitCodes, note, print, useColor } from '../output.ts'
+import { jsonOption } from '../options.ts'
+import { exitCodes, note, print, printJson, useColor } from '../output.ts'
 import { findPaths, repositoryDir } from '../paths.ts'
 import { createProgress } from '../progress.ts'
 import { type DistributionResult, runDistributions } from '../run-distributions.ts'
@@ -27,18 +28,21 @@ export function demoCommand(): Command {
     .description(
       '1 coordinator and 3 volunteers as processes on loopback, an embedded index with the bundled samples, real VMs without a network, and every report verified at the end.',
     )
-    .action(async () => {
-      process.exitCode = await runDemo()
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  pyti demo\n  pyti demo --json')
+    .action(async (flags: { json?: boolean }) => {
+      process.exitCode = await runDemo(flags.json === true)
     })
 }
 
-async function runDemo(): Promise<number> {
+async function runDemo(json: boolean): Promise<number> {
   const signal = shutdownSignal()
   const paths = findPaths()
-  note(
-    'PyTI demo: job -> 3 volunteers over libp2p -> VMs without a network -> signed raw data -> cross-check -> signed report -> verified\n',
-  )
-  const image = await ensureImage(paths, { signal })
+  if (!json)
+    note(
+      'PyTI demo: job -> 3 volunteers over libp2p -> VMs without a network -> signed raw data -> cross-check -> signed report -> verified\n',
+    )
+  const image = await ensureImage(paths, { signal, quiet: json })
   const driver = await chooseBackend({ image, runDir: paths.run, cacheDir: paths.probes, signal })
   await findUv(paths, silentLogger, signal)
   const index = await startEmbeddedIndex({
@@ -47,7 +51,7 @@ async function runDemo(): Promise<number> {
   })
   const outDir = join(repositoryDir, 'pyti-reports', 'demo')
   const results: DistributionResult[] = []
-  const progress = createProgress(process.stderr, { quiet: false })
+  const progress = createProgress(process.stderr, { quiet: json })
   try {
     const client = createIndexClient({ url: index.url, clock: systemClock, log: silentLogger })
     const targets = []
@@ -76,9 +80,12 @@ async function runDemo(): Promise<number> {
       color: useColor(),
       onResult: result => {
         results.push(result)
-        progress.line(
-          result.accepted?.text ?? `${result.target.subject.filename}: no report: ${result.summary.reason}\n`,
-        )
+        if (json) printJson(result.summary)
+        else
+          progress.print(
+            result.accepted?.text ??
+              `${result.target.subject.filename}: no report: ${result.summary.reason}\n`,
+          )
       },
     })
   } catch (error) {
@@ -88,12 +95,15 @@ async function runDemo(): Promise<number> {
   } finally {
     await index.close()
   }
-  return verifyAll(results)
+  return verifyAll(results, json)
 }
 
 /** Every report once more from its file, as anyone would who knows the coordinator's key and has the distribution. */
-async function verifyAll(results: DistributionResult[]): Promise<number> {
-  print('verifying every report offline, down to the signed raw data:')
+async function verifyAll(results: DistributionResult[], json: boolean): Promise<number> {
+  const say = (line: string) => {
+    if (!json) print(line)
+  }
+  say('verifying every report offline, down to the signed raw data:')
   let code: number = exitCodes.ok
   for (const { target, accepted, summary } of results) {
     const { filename, sha256, size } = target.subject
@@ -105,15 +115,15 @@ async function verifyAll(results: DistributionResult[]): Promise<number> {
       })
     if (!verification?.ok) code = exitCodes.negative
     const checks = verification?.checks.map(check => check.state)
-    print(
+    say(
       `  ${verification?.ok ? 'verified' : 'FAILED  '}  ${filename.padEnd(48)} ${summary.verdict.padEnd(10)} ${checks?.filter(state => state === 'ok').length ?? 0} of ${checks?.length ?? 0} checks ok`,
     )
   }
-  print(
+  say(
     `\nThe reports are in ${relative(process.cwd(), join(repositoryDir, 'pyti-reports/demo'))}/. Try one yourself:`,
   )
   const [first] = results
-  if (first?.accepted) print(`  ./bin/pyti verify ${relative(process.cwd(), first.accepted.path)}`)
-  print('  ./bin/pyti test six            # a real project, from the index pip is configured with')
+  if (first?.accepted) say(`  ./bin/pyti verify ${relative(process.cwd(), first.accepted.path)}`)
+  say('  ./bin/pyti test six            # a real project, from the index pip is configured with')
   return code
 }

@@ -38,6 +38,7 @@ export function doctorCommand(): Command {
       'Checks programs, limits, the index and every VM backend; a backend counts only after a probe boot has succeeded. Exit code 3 when this machine cannot run jobs.',
     )
     .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  pyti doctor\n  pyti doctor --json')
     .action(async (flags: { json?: boolean }) => {
       const signal = shutdownSignal()
       const paths = findPaths()

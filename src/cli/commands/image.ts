@@ -9,7 +9,9 @@ import { shutdownSignal } from '../shutdown.ts'
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`
 
 export function imageCommand(): Command {
-  const command = new Command('image').description('the guest images VMs start from')
+  const command = new Command('image')
+    .description('the guest images VMs start from')
+    .addHelpText('after', '\nExamples:\n  pyti image build\n  pyti image list --json\n  pyti image gc')
   command
     .command('build')
     .description('build the guest image of this version, or say that it is there')

@@ -12,7 +12,7 @@ import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
 import { type CutoffChoice, cutoffOption } from '../index-cutoff.ts'
 import { backendOption, indexOption, jsonOption, positiveInteger } from '../options.ts'
-import { exitCodes, print, printJson, reportError, useColor } from '../output.ts'
+import { exitCodes, printJson, reportError, useColor } from '../output.ts'
 import { findPaths } from '../paths.ts'
 import { createProgress } from '../progress.ts'
 import { runDistributions } from '../run-distributions.ts'
@@ -125,8 +125,8 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
       ...(flags.index !== undefined && { index: flags.index }),
       onResult: ({ target, summary, accepted }) => {
         if (flags.json) printJson(summary)
-        else if (accepted) print(accepted.text)
-        else print(`${target.subject.filename}: no report could be accepted: ${summary.reason}\n`)
+        else if (accepted) progress.print(accepted.text)
+        else progress.print(`${target.subject.filename}: no report could be accepted: ${summary.reason}\n`)
         if (!accepted?.verification.ok) worst = Math.max(worst, exitCodes.negative)
       },
     })
