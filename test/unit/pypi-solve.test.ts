@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { run } from '../../src/exec.ts'
 import { parseLock } from '../../src/pypi/lock.ts'
 import { solve } from '../../src/pypi/solve.ts'
 
@@ -124,30 +123,4 @@ test('locks that cannot be used', () => {
     [lock(entry('a', wheel('a', 'py3-none-any', '{}'))), 'no-hash'],
   ] as const)
     assert.throws(() => parseLock(text, '3.13'), { code }, text)
-})
-
-const sh = (script: string, extra: Partial<Parameters<typeof run>[0]> = {}) =>
-  run({
-    file: '/bin/sh',
-    args: ['-c', script],
-    env: { PATH: '/usr/bin:/bin', KNOWN: 'yes' },
-    timeoutMs: 20_000,
-    outputBytes: 1_000,
-    ...extra,
-  })
-
-test('a program: input, output, exit code, and no inherited environment', async () => {
-  const ended = await sh('cat; echo "$KNOWN$HOME$USER" >&2; exit 3', { input: 'hello' })
-  assert.deepEqual(ended, { exitCode: 3, stdout: 'hello', stderr: 'yes\n' })
-})
-
-test('a program is stopped at its limits, children too', async () => {
-  await assert.rejects(sh('sleep 100 & sleep 100', { timeoutMs: 50 }), { code: 'program-timeout' })
-  await assert.rejects(sh('while :; do echo 0123456789; done'), { code: 'program-output' })
-  await assert.rejects(sh('exit 0', { file: '/nonexistent' }), { code: 'program-missing' })
-  const stop = new AbortController()
-  const running = sh('sleep 100', { signal: stop.signal })
-  stop.abort(new Error('enough'))
-  await assert.rejects(running, /enough/)
-  await assert.rejects(sh('exit 0', { signal: stop.signal }), /enough/)
 })
