@@ -130,7 +130,6 @@ function qemuDriver(accelerator: Accelerator): Driver {
 export const tcgDriver = qemuDriver({
   backend: 'tcg',
   slowness: 6,
-  // With a small translation buffer (tb-size=128) two boots in ten of a 6.12 kernel ended in a panic on QEMU 7.2.
   arguments: ['-accel', 'tcg', '-cpu', 'max,la57=off'],
 })
 
