@@ -54,7 +54,7 @@ export function coordinatorCommand(): Command {
     .addOption(indexOption())
     .option('--memory <MiB>', 'memory of a VM', positiveInteger, 1024)
     .option('--disk <MiB>', "a VM's private layer", positiveInteger, 1024)
-    .option('--task-seconds <n>', 'ceiling on one task', positiveInteger, 600)
+    .option('--task-seconds <n>', 'ceiling on one task', positiveInteger, 1_200)
   return nodeOptions(command, join(findPaths().data, 'coordinator'), '/ip4/0.0.0.0/tcp/4001')
     .addHelpText(
       'after',
