@@ -4,7 +4,7 @@ import type { DistributionResult } from '../../src/cli/run-distributions.ts'
 import { runAll, targetsOn } from '../helpers/local-network.ts'
 import { openRealIndex, type RealIndex } from '../helpers/real-index.ts'
 
-/** Popular projects; `packaging` has 60,000 tests and is left to those with an hour. */
+/** Popular projects; `packaging` has tens of thousands of tests; two volunteers had no report after 12 minutes here. */
 const projects = [
   'six',
   'idna',
