@@ -3,101 +3,184 @@ import { z } from 'zod'
 import { PytiError } from '../errors.ts'
 import { Done, frameTypes, GuestEvent, Hello, Item } from '../wire/guest.ts'
 import { limits } from '../wire/limits.ts'
+import { readOutput } from './disks.ts'
 import { decodeGuestFrames, encodeHostFrame, type Frame } from './frames.ts'
-import type { JobDisk } from './job-disk.ts'
-import type { Vm } from './vm.ts'
-
-/** Everything a guest handed out, whole and with its digests checked. */
-export interface GuestOutput {
-  hello: Hello
-  items: Map<string, Buffer>
-  bootMilliseconds: number
-  totalMilliseconds: number
-}
+import type { WrittenJob } from './job-disk.ts'
+import type { Exit, Vm } from './vm.ts'
 
 /** How far the guest had come when a session failed: package code runs only after `working`. */
-export type SessionStage = 'booting' | 'working'
+export type SessionStage = 'booting' | 'idle' | 'setting up' | 'working'
+
+/** A guest hands over its record and one log per task. */
+const maxItems = 64
+/** A guest that closed its channel is about to end: so long its `Exit` is waited for. */
+const lastBreathMs = 3_000
+
+interface Fence {
+  ms: number
+  code: 'guest-silent' | 'guest-timeout'
+  message: string
+  signal?: AbortSignal | undefined
+}
 
 /**
- * The host's side of the raw data API (docs/protocol.md): HELLO, GO, events and items, DONE, BYE. The bytes of the guest
- * are untrusted throughout: order, sizes, names and digests are checked and a run without BYE never counts as one.
- * @throws PytiError `guest-silent` no HELLO in time | `guest-timeout` | `guest-ended` without BYE | `bad-frame` |
- *   `output-too-large`; `details.stage` says how far it had come
+ * The host's side of the raw data API (docs/protocol.md): HELLO, any number of PING and WARM, one GO, events and items,
+ * DONE, BYE. The bytes of the guest are untrusted throughout: order, sizes, names and digests are checked and a run
+ * without BYE never counts as one.
+ *
+ * Every method throws PytiError `guest-silent` | `guest-timeout` | `guest-ended` | `bad-frame` | `output-too-large` |
+ * `host-out-of-memory`; `details.stage` says how far it had come, `details.exit` how the VM ended. A session that has
+ * thrown is over.
  */
-export async function runSession(
-  vm: Vm,
-  disk: JobDisk,
-  options: {
-    bootMs: number
-    wallMs: number
-    wallClock: () => number
-    onEvent?: (event: GuestEvent) => void
-    signal?: AbortSignal
-  },
-): Promise<GuestOutput> {
-  const started = performance.now()
-  let stage: SessionStage = 'booting'
-  const fail = (code: string, message: string, cause?: unknown) =>
-    new PytiError(code, message, { details: { stage, console: vm.console() }, cause })
+export class GuestSession {
+  readonly #vm: Vm
+  readonly #wallClock: () => number
+  readonly #frames: AsyncGenerator<Frame>
+  #stage: SessionStage = 'booting'
 
-  let overdue: PytiError | undefined
-  const end = (error: PytiError) => () => {
-    overdue = error
-    vm.channel.destroy()
+  /** @param wallClock milliseconds since 1970, given to the guest */
+  constructor(vm: Vm, wallClock: () => number) {
+    this.#vm = vm
+    this.#wallClock = wallClock
+    this.#frames = decodeGuestFrames(vm.channel as AsyncIterable<Buffer>, limits.guestOutputBytes)
   }
-  options.signal?.throwIfAborted()
-  let timer = setTimeout(
-    () => end(fail('guest-silent', `the guest said nothing for ${options.bootMs} ms after its start`))(),
-    options.bootMs,
-  )
-  const onAbort = () => vm.channel.destroy()
-  options.signal?.addEventListener('abort', onAbort, { once: true })
-  try {
-    const frames = decodeGuestFrames(vm.channel as AsyncIterable<Buffer>, limits.guestOutputBytes)
-    const hello = parse(Hello, await expect(frames, frameTypes.hello))
-    const bootMilliseconds = Math.round(performance.now() - started)
-    clearTimeout(timer)
-    timer = setTimeout(
-      () => end(fail('guest-timeout', `the guest did not end within ${options.wallMs} ms`))(),
-      options.wallMs,
-    )
-    vm.channel.write(
-      encodeHostFrame(frameTypes.go, {
-        job: { bytes: disk.bytes, sha256: disk.sha256 },
-        entropy: randomBytes(32).toString('hex'),
-        clockMs: options.wallClock(),
-      }),
-    )
-    await expect(frames, frameTypes.ack)
-    const items = await collect(frames, event => {
-      if (event.task === 'setup' && event.state === 'end') stage = 'working'
-      options.onEvent?.(event)
+
+  /** Waits until the guest is up; a clone of a template said HELLO before it was saved and answers PING instead. */
+  async ready(timeoutMs: number, signal?: AbortSignal): Promise<Hello> {
+    const fence: Fence = {
+      ms: timeoutMs,
+      code: 'guest-silent',
+      message: `the guest said nothing for ${timeoutMs} ms after its start`,
+      signal,
+    }
+    const hello = await this.#within(fence, async () => {
+      if (!this.#vm.hello) return parse(Hello, await expect(this.#frames, frameTypes.hello))
+      await this.#send(frameTypes.ping, {})
+      return this.#vm.hello
     })
-    return { hello, items, bootMilliseconds, totalMilliseconds: Math.round(performance.now() - started) }
-  } catch (error) {
-    options.signal?.throwIfAborted()
-    if (overdue) throw overdue
-    if (error instanceof PytiError) throw fail(error.code, error.message, error)
-    throw fail('guest-ended', 'the guest ended before it had handed everything over', error)
-  } finally {
-    clearTimeout(timer)
-    options.signal?.removeEventListener('abort', onAbort)
+    this.#stage = 'idle'
+    return hello
   }
+
+  /** One round trip. */
+  ping(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const message = `the guest did not answer within ${timeoutMs} ms`
+    return this.#within({ ms: timeoutMs, code: 'guest-silent', message, signal }, () =>
+      this.#send(frameTypes.ping, {}),
+    )
+  }
+
+  /** Lets the guest load its tools before it has a job. */
+  warm(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const message = `the guest did not load its tools within ${timeoutMs} ms`
+    return this.#within({ ms: timeoutMs, code: 'guest-silent', message, signal }, () =>
+      this.#send(frameTypes.warm, {}),
+    )
+  }
+
+  /** The one job of this guest: everything it hands out, whole and with its digests checked. */
+  run(
+    job: WrittenJob,
+    options: {
+      wallMs: number
+      outputDisk: string
+      onEvent?: (event: GuestEvent) => void
+      signal?: AbortSignal
+    },
+  ): Promise<Map<string, Buffer>> {
+    const { wallMs, signal } = options
+    const message = `the guest did not end within ${wallMs} ms`
+    return this.#within({ ms: wallMs, code: 'guest-timeout', message, signal }, async () => {
+      this.#stage = 'setting up'
+      await this.#send(frameTypes.go, {
+        job: { bytes: job.bytes, sha256: job.sha256 },
+        entropy: randomBytes(32).toString('hex'),
+        clockMs: this.#wallClock(),
+      })
+      return collect(this.#frames, options.outputDisk, event => {
+        if (event.task === 'setup' && event.state === 'end') this.#stage = 'working'
+        options.onEvent?.(event)
+      })
+    })
+  }
+
+  /** UML's serial line bears one outstanding frame (sandbox.md section 3), hence the ACK. */
+  async #send(type: number, value: object): Promise<void> {
+    this.#vm.channel.write(encodeHostFrame(type, value))
+    await expect(this.#frames, frameTypes.ack)
+  }
+
+  async #within<T>(fence: Fence, work: () => Promise<T>): Promise<T> {
+    fence.signal?.throwIfAborted()
+    const stop = () => this.#vm.channel.destroy()
+    let overdue = false
+    const timer = setTimeout(() => {
+      overdue = true
+      stop()
+    }, fence.ms)
+    fence.signal?.addEventListener('abort', stop, { once: true })
+    try {
+      return await work()
+    } catch (error) {
+      fence.signal?.throwIfAborted()
+      if (overdue) throw this.#failure(fence.code, fence.message, { kind: 'timeout' })
+      throw await this.#explain(error)
+    } finally {
+      clearTimeout(timer)
+      fence.signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  async #explain(error: unknown): Promise<PytiError> {
+    const ended = !(error instanceof PytiError) || error.code === 'guest-ended'
+    const exit = ended ? await lastBreath(this.#vm) : await this.#vm.kill()
+    if (exit.kind === 'oom')
+      return this.#failure('host-out-of-memory', 'the host had no memory left for the VM', exit, error)
+    if (error instanceof PytiError) return this.#failure(error.code, error.message, exit, error)
+    return this.#failure('guest-ended', withoutBye, exit, error)
+  }
+
+  #failure(code: string, message: string, exit: Exit, cause?: unknown): PytiError {
+    return new PytiError(code, message, {
+      details: { stage: this.#stage, exit, console: this.#vm.console() },
+      cause,
+    })
+  }
+}
+
+const withoutBye = 'the guest ended before it had handed everything over'
+
+async function lastBreath(vm: Vm): Promise<Exit> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>(resolve => {
+    timer = setTimeout(() => resolve(undefined), lastBreathMs)
+  })
+  const exit = await Promise.race([vm.exited, late])
+  clearTimeout(timer)
+  return exit ?? vm.kill()
 }
 
 async function collect(
   frames: AsyncGenerator<Frame>,
+  outputDisk: string,
   onEvent: (event: GuestEvent) => void,
 ): Promise<Map<string, Buffer>> {
   const items = new Map<string, Buffer>()
   const whole = createHash('sha256')
+  let total = 0
   for (;;) {
     const frame = await next(frames)
     if (frame.type === frameTypes.event) onEvent(parse(GuestEvent, frame.payload))
     else if (frame.type === frameTypes.item) {
       const item = parse(Item, frame.payload)
       if (items.has(item.name)) throw new PytiError('bad-frame', `the guest sent ${item.name} twice`)
-      const data = await readItem(frames, item)
+      total += item.size
+      if (items.size >= maxItems || total > limits.guestOutputBytes)
+        throw new PytiError(
+          'output-too-large',
+          `the guest announced more than ${limits.guestOutputBytes} bytes`,
+        )
+      const data = await readItem(frames, outputDisk, item)
       whole.update(data)
       items.set(item.name, data)
     } else if (frame.type === frameTypes.done) {
@@ -110,23 +193,34 @@ async function collect(
   }
 }
 
-async function readItem(frames: AsyncGenerator<Frame>, item: Item): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let left = item.size
-  while (left > 0) {
-    const payload = await expect(frames, frameTypes.data)
-    left -= payload.length
-    parts.push(payload)
-  }
-  const data = Buffer.concat(parts)
-  if (left < 0 || createHash('sha256').update(data).digest('hex') !== item.sha256)
+async function readItem(
+  frames: AsyncGenerator<Frame>,
+  outputDisk: string,
+  item: z.infer<typeof Item>,
+): Promise<Buffer> {
+  const data =
+    item.at === undefined
+      ? await readData(frames, item.size)
+      : await readOutput(outputDisk, item.at, item.size)
+  if (data?.length !== item.size || createHash('sha256').update(data).digest('hex') !== item.sha256)
     throw new PytiError('bad-frame', `${item.name} does not have the size and digest the guest announced`)
   return data
 }
 
+async function readData(frames: AsyncGenerator<Frame>, size: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let got = 0
+  while (got < size) {
+    const payload = await expect(frames, frameTypes.data)
+    got += payload.length
+    parts.push(payload)
+  }
+  return Buffer.concat(parts)
+}
+
 async function next(frames: AsyncGenerator<Frame>): Promise<Frame> {
   const { value, done } = await frames.next()
-  if (done) throw new PytiError('guest-ended', 'the guest ended before it had handed everything over')
+  if (done) throw new PytiError('guest-ended', withoutBye)
   return value
 }
 

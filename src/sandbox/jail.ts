@@ -6,6 +6,8 @@ import type { Exit } from './vm.ts'
 export interface JailOptions {
   /** Host path -> path in the jail, read-only. */
   readOnly: [string, string][]
+  /** Host path -> path in the jail of files that may be written. */
+  writable?: [string, string][]
   /** Device nodes of the host the command may use. */
   devices?: string[]
   /** Address space limit for the command, where it is one process. */
@@ -16,10 +18,12 @@ export interface JailOptions {
   uid?: number | undefined
   /** Group beside `uid`, for a device node that only a group may open. */
   gid?: number | undefined
-  /** Runs inside the jail; its file descriptor 3 is the channel. */
+  /** Runs inside the jail; its file descriptor 3 is the channel, 5 is `openFile`. */
   command: string[]
   /** Open file descriptor of a BPF program for `--seccomp`. */
-  seccompFd?: number | undefined
+  seccompFd: number
+  /** An open file the command gets as descriptor 5. */
+  openFile?: number | undefined
 }
 
 export interface Jailed {
@@ -73,6 +77,7 @@ export async function startJail(options: JailOptions): Promise<Jailed> {
     '--hostname',
     'jail',
     ...options.readOnly.flatMap(([from, to]) => ['--ro-bind', from, to]),
+    ...(options.writable ?? []).flatMap(([from, to]) => ['--bind', from, to]),
     ...(options.devices ?? []).flatMap(device => ['--dev-bind', device, device]),
     '--size',
     String(options.tmpBytes),
@@ -85,7 +90,8 @@ export async function startJail(options: JailOptions): Promise<Jailed> {
     '/',
     '--chdir',
     '/tmp',
-    ...(options.seccompFd === undefined ? [] : ['--seccomp', '4']),
+    '--seccomp',
+    '4',
     ...options.command,
   ]
   const child = spawn(argv[0] as string, argv.slice(1), {
@@ -94,7 +100,8 @@ export async function startJail(options: JailOptions): Promise<Jailed> {
       'pipe',
       'pipe',
       'pipe',
-      ...(options.seccompFd === undefined ? [] : [options.seccompFd]),
+      options.seccompFd,
+      ...(options.openFile === undefined ? [] : [options.openFile]),
     ],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     ...(options.uid !== undefined && { uid: options.uid, gid: options.gid ?? options.uid }),
@@ -145,10 +152,10 @@ export async function startJail(options: JailOptions): Promise<Jailed> {
 
 function exitOf(code: number | null, signal: NodeJS.Signals | null, killed: boolean, lines: string[]): Exit {
   if (killed) return { kind: 'killed' }
-  if (code === 0) return { kind: 'ended' }
+  if (code === 0) return { kind: 'clean' }
   // bubblewrap reports a child's signal as 128 + number.
   if (signal === 'SIGSYS' || code === 128 + 31) return { kind: 'sandbox-violation' }
-  if (signal === 'SIGKILL' || code === 128 + 9) return { kind: 'host-out-of-memory' }
+  if (signal === 'SIGKILL' || code === 128 + 9) return { kind: 'oom' }
   return {
     kind: 'abnormal',
     detail: `${signal ?? `exit code ${code}`}: ${lines.slice(-2).join(' | ').slice(-400)}`,

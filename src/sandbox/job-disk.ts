@@ -4,28 +4,37 @@ import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { pack } from 'tar-stream'
+import { PytiError } from '../errors.ts'
 import type { GuestPlan } from '../wire/guest.ts'
+import { limits } from '../wire/limits.ts'
 
 export const jobDiskHeaderBytes = 4096
-const sector = 4096
 
-export interface JobDisk {
-  path: string
+/** What is on a job disk, as GO tells the guest. */
+export interface WrittenJob {
   /** Bytes of the tar after the header. */
   bytes: number
   sha256: string
 }
 
 /**
- * Writes the disk a guest finds its job on: 4 KB header (`PYTIJOB1`, u64be length) and a plain tar with `plan.json`
- * and `files/NAME`. Read in the guest as a stream, so no file system parser meets job data.
+ * Writes a job onto its disk (see `createDisk`), which a guest may have open already: 4 KB header (`PYTIJOB1`, u64be
+ * length) and a plain tar with `plan.json` and `files/NAME`. Read in the guest as a stream, so no file system parser
+ * meets job data.
+ * @throws PytiError `job-too-large`
  */
-export async function writeJobDisk(
+export async function writeJob(
   path: string,
   plan: GuestPlan,
   files: { filename: string; path: string; size: number }[],
   signal?: AbortSignal,
-): Promise<JobDisk> {
+): Promise<WrittenJob> {
+  const tarOverhead = 1024 * (files.length + 8)
+  const wanted = files.reduce((sum, file) => sum + file.size, jobDiskHeaderBytes + tarOverhead)
+  if (wanted > limits.jobDiskBytes)
+    throw new PytiError('job-too-large', `the files of this job take ${wanted} bytes`, {
+      hint: `a job disk has ${limits.jobDiskBytes} bytes`,
+    })
   const tar = pack()
   const hash = createHash('sha256')
   let bytes = 0
@@ -46,7 +55,7 @@ export async function writeJobDisk(
       )
     tar.finalize()
   }
-  const disk = await open(path, 'wx', 0o600)
+  const disk = await open(path, 'r+')
   try {
     const target = createWriteStream(path, { fd: disk.fd, start: jobDiskHeaderBytes, autoClose: false })
     await Promise.all([pipeline(tar, meter, target, { ...(signal && { signal }) }), fill()])
@@ -54,10 +63,8 @@ export async function writeJobDisk(
     header.write('PYTIJOB1', 0, 'latin1')
     header.writeBigUInt64BE(BigInt(bytes), 8)
     await disk.write(header, 0, header.length, 0)
-    // A block device ends on a whole sector, the tar need not.
-    await disk.truncate(Math.ceil((jobDiskHeaderBytes + bytes) / sector) * sector)
   } finally {
     await disk.close()
   }
-  return { path, bytes, sha256: hash.digest('hex') }
+  return { bytes, sha256: hash.digest('hex') }
 }

@@ -1,73 +1,60 @@
-import { randomInt } from 'node:crypto'
-import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
-import { PytiError } from '../errors.ts'
-import type { GuestEvent, GuestPlan } from '../wire/guest.ts'
-import type { GuestOutput } from './guest-session.ts'
-import { runSession } from './guest-session.ts'
-import type { Image } from './image/store.ts'
-import { writeJobDisk } from './job-disk.ts'
-import type { Driver } from './vm.ts'
-import { makeVmFolder } from './vm-folder.ts'
+import type { GuestEvent, GuestPlan, Hello } from '../wire/guest.ts'
+import { writeJob } from './job-disk.ts'
+import { asHostTrouble, type BootOptions, type ReadyVm, startVm } from './ready-vm.ts'
+import type { Driver, VmShape } from './vm.ts'
 
-/** A guest that has said nothing for this long is not going to; native seconds, scaled by the backend. */
-const bootMs = 20_000
+/** Everything a guest handed out, whole and with its digests checked. */
+export interface GuestOutput {
+  hello: Hello
+  items: Map<string, Buffer>
+  bootMilliseconds: number
+  totalMilliseconds: number
+}
 
-export interface GuestRun {
-  driver: Driver
-  image: Image
+export interface GuestJob {
   plan: GuestPlan
   files: { filename: string; path: string; size: number }[]
-  memoryMiB: number
-  diskMiB: number
+  /** Ceiling from GO to BYE, in native seconds. */
   wallSeconds: number
-  /** Where VM folders live: traversable by other users, as root's VMs run under their own uid. */
-  runDir: string
-  cpu?: number
   onEvent?: (event: GuestEvent) => void
-  onStart?: (vm: { pid: number; backend: string }) => void
   signal?: AbortSignal
 }
 
 /**
- * One job in one fresh VM: folder, job disk, boot, session, end. Whatever happens, no process and no file of the VM is
- * left when this returns or throws.
- * @throws PytiError see `runSession`; also `vm-unavailable`, `host-out-of-disk`
+ * Gives a waiting VM its job and ends it. Whatever happens, no process and no file of the VM is left when this returns
+ * or throws.
+ * @throws PytiError see `GuestSession`; also `job-too-large`, `host-out-of-disk`
  */
-export async function runGuest(run: GuestRun): Promise<GuestOutput> {
-  const folder = await makeVmFolder(run.runDir)
+export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob): Promise<GuestOutput> {
+  const started = performance.now()
+  const { session, hello, bootMilliseconds } = ready
   try {
-    const disk = await writeJobDisk(join(folder.path, 'job'), run.plan, run.files, run.signal)
-    await folder.give(disk.path)
-    const vm = await run.driver.start({
-      image: run.image,
-      folder: folder.path,
-      jobDisk: disk.path,
-      memoryMiB: run.memoryMiB,
-      diskMiB: run.diskMiB,
-      cpu: run.cpu ?? randomInt(availableParallelism()),
-      ...(folder.uid !== undefined && { uid: folder.uid }),
+    const written = await writeJob(ready.jobDisk, job.plan, job.files, job.signal)
+    const items = await session.run(written, {
+      wallMs: job.wallSeconds * 1000 * slowness,
+      outputDisk: ready.outputDisk,
+      ...(job.onEvent && { onEvent: job.onEvent }),
+      ...(job.signal && { signal: job.signal }),
     })
-    try {
-      run.onStart?.({ pid: vm.pid, backend: vm.backend })
-      return await runSession(vm, disk, {
-        bootMs: bootMs * run.driver.slowness,
-        wallMs: run.wallSeconds * 1000 * run.driver.slowness,
-        wallClock: () => Date.now(),
-        ...(run.onEvent && { onEvent: run.onEvent }),
-        ...(run.signal && { signal: run.signal }),
-      })
-    } finally {
-      await vm.kill()
+    return {
+      hello,
+      items,
+      bootMilliseconds,
+      totalMilliseconds: bootMilliseconds + Math.round(performance.now() - started),
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-      throw new PytiError('host-out-of-disk', `no space left for the VM's files in ${run.runDir}`, {
-        hint: 'free some space, or set PYTI_HOME to a larger disk',
-        cause: error,
-      })
-    throw error
+    job.signal?.throwIfAborted()
+    throw asHostTrouble(error, ready.jobDisk)
   } finally {
-    await folder.remove()
+    await ready.end()
   }
+}
+
+/** One job in one VM of its own, from start to end. @throws PytiError as `startVm` and `runJobIn` */
+export async function runGuest(
+  run: GuestJob & VmShape & Omit<BootOptions, 'cpu'> & { driver: Driver; cpu?: number },
+): Promise<GuestOutput> {
+  const { driver, image, memoryMiB, diskMiB, cpu = 0 } = run
+  const ready = await startVm(driver, { image, memoryMiB, diskMiB }, { ...run, cpu })
+  return runJobIn(ready, driver.slowness, run)
 }

@@ -38,7 +38,7 @@ export const umlDriver: Driver = {
     }
     return undefined
   },
-  async start({ image, folder, jobDisk, memoryMiB, diskMiB, cpu, uid }) {
+  async start({ image, folder, jobDisk, outputDisk, memoryMiB, diskMiB, cpu, uid }) {
     const filter = join(folder, 'seccomp.bpf')
     await writeFile(filter, umlSeccompFilter())
     const seccomp = await open(filter, 'r')
@@ -54,6 +54,7 @@ export const umlDriver: Driver = {
           [image.path('initramfs'), '/k/initrd'],
           [jobDisk, '/k/job'],
         ],
+        writable: [[outputDisk, '/k/output']],
         tmpBytes: (memory + 64) * MiB,
         cpu,
         uid,
@@ -70,6 +71,7 @@ export const umlDriver: Driver = {
           'initrd=/k/initrd',
           'ubd0r=/k/base',
           'ubd1r=/k/job',
+          'ubd2=/k/output',
           ...bootParameters,
           `pyti.disk=${diskMiB}`,
         ],

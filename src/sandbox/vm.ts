@@ -1,32 +1,43 @@
 import type { Duplex } from 'node:stream'
+import type { Hello } from '../wire/guest.ts'
 import type { Backend } from '../wire/raw-data.ts'
 import type { Image } from './image/store.ts'
 
 /** How a VM's life ended, as the host saw it. */
 export type Exit =
   /** The process ended by itself with status 0. */
-  | { kind: 'ended' }
+  | { kind: 'clean' }
   /** It ended by itself otherwise: a panic, a missing library, a refused mount. */
   | { kind: 'abnormal'; detail: string }
+  /** A ceiling on time was met; the VM was killed for it. */
+  | { kind: 'timeout' }
+  /** The host's kernel took it for lack of memory. */
+  | { kind: 'oom' }
   /** seccomp stopped a forbidden system call. */
   | { kind: 'sandbox-violation' }
-  /** The host's kernel took it for lack of memory. */
-  | { kind: 'host-out-of-memory' }
   | { kind: 'killed' }
 
-export interface VmOptions {
+/** What VMs must have in common to stand in for each other. */
+export interface VmShape {
   image: Image
-  /** Private folder of this VM, removed by the caller after its end. */
-  folder: string
-  /** Raw file with the job (see `job-disk.ts`). */
-  jobDisk: string
   /** Memory for processes; the private layer comes on top of it. */
   memoryMiB: number
   diskMiB: number
+}
+
+export interface VmOptions extends VmShape {
+  /** Private folder of this VM, removed by the caller after its end. */
+  folder: string
+  /** Raw file the job is written into, before the start or after it (see `job-disk.ts`). */
+  jobDisk: string
+  /** Raw file the guest may write large results into (see `output-disk.ts`). */
+  outputDisk: string
   /** Host CPU to pin to: UML loses 2x when it wanders between CPUs (sandbox.md section 2). */
   cpu: number
   /** User and group on the host; absent when the caller itself is unprivileged. */
   uid?: number
+  /** Folder of templates; a driver that has one for this shape restores it instead of booting. */
+  templates?: string
 }
 
 /** One running VM. Used once. */
@@ -36,6 +47,8 @@ export interface Vm {
   pid: number
   channel: Duplex
   exited: Promise<Exit>
+  /** What the guest said before its template was saved; a VM that boots says it on the channel. */
+  hello?: Hello
   /** Last lines the guest's console printed. */
   console(): string
   /** Ends it at once; resolves when no process of it is left. */
@@ -48,5 +61,13 @@ export interface Driver {
   slowness: number
   /** What is missing on this host before a boot is even tried. */
   missing(): Promise<string | undefined>
+  /**
+   * Makes, once per shape, what later starts are restored from. Absent where a backend cannot save a VM.
+   * @throws PytiError `vm-unavailable` | as `GuestSession`
+   */
+  prepare?(
+    shape: VmShape,
+    options: { templates: string; runDir: string; signal?: AbortSignal },
+  ): Promise<void>
   start(options: VmOptions): Promise<Vm>
 }

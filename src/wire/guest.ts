@@ -15,6 +15,8 @@ export const frameTypes = {
   bye: 7,
   // host -> guest
   go: 16,
+  ping: 17,
+  warm: 18,
 } as const
 
 export const Hello = z.strictObject({
@@ -31,15 +33,19 @@ export const GuestEvent = z.strictObject({
 })
 export type GuestEvent = z.infer<typeof GuestEvent>
 
-/** Announces `size` bytes of `data` frames that follow. */
+/** Announces `size` bytes: of `data` frames that follow or, with `at`, on the output disk from that byte on. */
 export const Item = z.strictObject({
   name: z.string().regex(/^(?:guest\.json|logs\/[a-z][a-z0-9-]{0,40}\.txt)$/),
   size: z.int().min(0),
   sha256: Sha256,
+  at: z.int().min(0).optional(),
 })
 export type Item = z.infer<typeof Item>
 
 export const Done = z.strictObject({ items: z.int().min(0), sha256: Sha256 })
+
+/** Host frames without a value: `ping` is acknowledged at once, `warm` when the tools have been loaded. */
+export const Nothing = z.strictObject({})
 
 /** Sent once, after the job disk has been written. */
 export const Go = z.strictObject({

@@ -13,6 +13,10 @@ export const limits = {
   logBytes: 256 * KiB,
   /** Everything a guest may send. */
   guestOutputBytes: 64 * MiB,
+  /** Above this a guest hands its results over on the output disk: the serial line is the slower way. */
+  guestSerialBytes: 16 * MiB,
+  /** The job disk as the guest sees it: a sparse file, written late, so its size is the same for every job. */
+  jobDiskBytes: 4096 * MiB,
   /** Raw data API, host to guest: UML's serial line stalls above 4 KB (sandbox.md section 3). */
   hostFrameBytes: 2048,
   /** Raw data API, guest to host. */

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Duplex } from 'node:stream'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { PytiError } from '../../src/errors.ts'
-import { runSession } from '../../src/sandbox/guest-session.ts'
+import { createDisk } from '../../src/sandbox/disks.ts'
+import { GuestSession } from '../../src/sandbox/guest-session.ts'
 import type { Vm } from '../../src/sandbox/vm.ts'
-import { Go, frameTypes as types } from '../../src/wire/guest.ts'
+import { Go, Hello, frameTypes as types } from '../../src/wire/guest.ts'
+import { limits } from '../../src/wire/limits.ts'
 
-const disk = { path: '/nowhere', bytes: 10, sha256: 'ab'.repeat(32) }
+const disk = { bytes: 10, sha256: 'ab'.repeat(32) }
 const hello = { version: 1, kernel: '6.12', python: '3.13.5' }
 const digest = (data: string) => createHash('sha256').update(data).digest('hex')
 
@@ -33,7 +38,7 @@ function fakeVm(script: Buffer[], options: { greet?: Buffer; hang?: boolean } = 
     },
   })
   channel.push(options.greet ?? frame(types.hello, hello))
-  const exited = Promise.resolve({ kind: 'ended' as const })
+  const exited = Promise.resolve({ kind: 'clean' as const })
   const vm: Vm = { backend: 'uml', pid: 1, channel, exited, console: () => 'last words', kill: () => exited }
   return { vm, received }
 }
@@ -46,8 +51,15 @@ const done = (items: number, data: string) => [
   frame(types.done, { items, sha256: digest(data) }),
   frame(types.bye),
 ]
-const session = (vm: Vm, limits: { bootMs?: number; wallMs?: number } = {}) =>
-  runSession(vm, disk, { bootMs: 30_000, wallMs: 30_000, wallClock: () => 1_760_000_000_000, ...limits })
+const session = async (
+  vm: Vm,
+  options: { bootMs?: number; wallMs?: number; outputDisk?: string; signal?: AbortSignal } = {},
+) => {
+  const { bootMs = 30_000, wallMs = 30_000, outputDisk = '/nowhere', signal } = options
+  const guest = new GuestSession(vm, () => 1_760_000_000_000)
+  await guest.ready(bootMs, signal)
+  return guest.run(disk, { wallMs, outputDisk, ...(signal && { signal }) })
+}
 
 describe('a session with a guest', () => {
   it('hands out every item, and sends fresh entropy and the clock', async () => {
@@ -58,7 +70,7 @@ describe('a session with a guest', () => {
     ])
     const output = await session(vm)
     assert.deepEqual(
-      [...output.items].map(([name, data]) => [name, data.toString()]),
+      [...output].map(([name, data]) => [name, data.toString()]),
       [
         ['logs/build.txt', 'log'],
         ['guest.json', '{}'],
@@ -118,6 +130,79 @@ describe('a session with a guest', () => {
   ] as const)
     it(`${name}: never a result`, () => assert.rejects(session(fakeVm([...script]).vm), { code }))
 
+  describe('an item on the output disk', () => {
+    let dir: string
+    let path: string
+    before(async () => {
+      dir = await mkdtemp(join(tmpdir(), 'pyti-session-'))
+      path = join(dir, 'output')
+      await createDisk(path, limits.guestOutputBytes)
+      const file = await open(path, 'r+')
+      await file.write('{"big":1}', 4096)
+      await file.close()
+    })
+    after(() => rm(dir, { recursive: true, force: true }))
+
+    const onDisk = (fields: object) =>
+      frame(types.item, { name: 'guest.json', size: 9, sha256: digest('{"big":1}'), at: 4096, ...fields })
+
+    it('is read from where the guest says', async () => {
+      const { vm } = fakeVm([onDisk({}), ...done(1, '{"big":1}')])
+      assert.equal((await session(vm, { outputDisk: path })).get('guest.json')?.toString(), '{"big":1}')
+    })
+    for (const [name, fields, code] of [
+      ['elsewhere than announced', { at: 0 }, 'bad-frame'],
+      ['beyond the end of the disk', { at: limits.guestOutputBytes - 3 }, 'bad-frame'],
+      ['far beyond the end of the disk', { at: Number.MAX_SAFE_INTEGER }, 'bad-frame'],
+      ['larger than all a guest may send', { at: 0, size: limits.guestOutputBytes + 1 }, 'output-too-large'],
+    ] as const)
+      it(`${name}: never a result`, () =>
+        assert.rejects(session(fakeVm([onDisk(fields), ...done(1, '{"big":1}')]).vm, { outputDisk: path }), {
+          code,
+        }))
+    it('the same bytes announced again and again stay below the ceiling', async () => {
+      const many = Array.from({ length: 3 }, (_, index) =>
+        frame(types.item, {
+          name: `logs/a${index}.txt`,
+          size: limits.guestOutputBytes / 2,
+          sha256: createHash('sha256')
+            .update(Buffer.alloc(limits.guestOutputBytes / 2))
+            .digest('hex'),
+          at: limits.guestOutputBytes / 2,
+        }),
+      )
+      await assert.rejects(session(fakeVm(many).vm, { outputDisk: path }), { code: 'output-too-large' })
+    })
+  })
+
+  it('more items than a guest has are refused', async () => {
+    const many = Array.from({ length: 70 }, (_, index) =>
+      frame(types.item, { name: `logs/a${index}.txt`, size: 0, sha256: digest('') }),
+    )
+    await assert.rejects(session(fakeVm(many).vm), { code: 'output-too-large' })
+  })
+
+  it('a clone says nothing first: its hello is known and it answers PING', async () => {
+    const { vm, received } = fakeVm(whole, { greet: Buffer.alloc(0) })
+    const guest = new GuestSession({ ...vm, hello: Hello.parse(hello) }, () => 0)
+    assert.equal((await guest.ready(30_000)).python, '3.13.5')
+    assert.equal(received[0]?.[4], types.ping)
+  })
+
+  it('how the VM ended is told with the error', async () => {
+    for (const [exit, code] of [
+      [{ kind: 'sandbox-violation' }, 'guest-ended'],
+      [{ kind: 'oom' }, 'host-out-of-memory'],
+      [{ kind: 'abnormal', detail: 'panic' }, 'guest-ended'],
+    ] as const) {
+      const { vm } = fakeVm([])
+      await assert.rejects(
+        session({ ...vm, exited: Promise.resolve(exit) }),
+        (error: PytiError) => error.code === code && error.details.exit === exit,
+      )
+    }
+  })
+
   it('a guest that stays silent is given up', () => {
     const { vm } = fakeVm([], { greet: Buffer.alloc(0), hang: true })
     return assert.rejects(session(vm, { bootMs: 5 }), { code: 'guest-silent' })
@@ -134,12 +219,7 @@ describe('a session with a guest', () => {
   it('an abort ends it with the reason of the abort', async () => {
     const { vm } = fakeVm([], { hang: true })
     const stop = new AbortController()
-    const running = runSession(vm, disk, {
-      bootMs: 30_000,
-      wallMs: 30_000,
-      wallClock: () => 0,
-      signal: stop.signal,
-    })
+    const running = session(vm, { signal: stop.signal })
     stop.abort(new PytiError('shutdown', 'enough'))
     await assert.rejects(running, { code: 'shutdown' })
   })

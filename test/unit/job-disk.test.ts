@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { extract } from 'tar-stream'
+import { createDisk } from '../../src/sandbox/disks.ts'
 import { encodeCpio } from '../../src/sandbox/image/cpio.ts'
-import { jobDiskHeaderBytes, writeJobDisk } from '../../src/sandbox/job-disk.ts'
+import { jobDiskHeaderBytes, writeJob } from '../../src/sandbox/job-disk.ts'
 import type { GuestPlan } from '../../src/wire/guest.ts'
 
 const plan: GuestPlan = {
@@ -26,14 +27,14 @@ describe('job disk', () => {
   })
   after(() => rm(dir, { recursive: true, force: true }))
 
-  it('holds the plan and the files behind a header, whole sectors, with the digest it reports', async () => {
+  it('holds the plan and the files behind a header, with the digest it reports', async () => {
     const file = join(dir, 'p-1.tar.gz')
     await writeFile(file, Buffer.alloc(100_001, 7))
-    const disk = await writeJobDisk(join(dir, 'job'), plan, [
-      { filename: 'p-1.tar.gz', path: file, size: 100_001 },
-    ])
-    const bytes = await readFile(disk.path)
-    assert.equal(bytes.length % 4096, 0)
+    const path = join(dir, 'job')
+    await createDisk(path, 1_048_576)
+    const disk = await writeJob(path, plan, [{ filename: 'p-1.tar.gz', path: file, size: 100_001 }])
+    const bytes = await readFile(path)
+    assert.equal(bytes.length, 1_048_576)
     assert.equal(bytes.toString('latin1', 0, 8), 'PYTIJOB1')
     assert.equal(bytes.readBigUInt64BE(8), BigInt(disk.bytes))
     const tar = bytes.subarray(jobDiskHeaderBytes, jobDiskHeaderBytes + disk.bytes)
@@ -53,8 +54,18 @@ describe('job disk', () => {
   it('a file that is not as long as announced is an error, not a short disk', async () => {
     const file = join(dir, 'short')
     await writeFile(file, 'abc')
+    await createDisk(join(dir, 'job-2'), 1_048_576)
     await assert.rejects(
-      writeJobDisk(join(dir, 'job-2'), plan, [{ filename: 'p-1.tar.gz', path: file, size: 10 }]),
+      writeJob(join(dir, 'job-2'), plan, [{ filename: 'p-1.tar.gz', path: file, size: 10 }]),
+    )
+  })
+
+  it('a job that does not fit the disk is refused before anything is written', async () => {
+    const path = join(dir, 'job-3')
+    await createDisk(path, 4096)
+    await assert.rejects(
+      writeJob(path, plan, [{ filename: 'p-1.tar.gz', path: '/nowhere', size: 5 * 2 ** 30 }]),
+      { code: 'job-too-large' },
     )
   })
 })
