@@ -7,13 +7,16 @@ import { fileBlob } from '../net/file-blob.ts'
 import { createNetwork } from '../net/libp2p.ts'
 import type { BlobRef } from '../net/network.ts'
 import type { CommandReply, CommandRequest, JobStatus } from '../wire/commands.ts'
-import type { TaskName } from '../wire/job.ts'
+import type { BackendDemand, TaskName } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import type { Target } from './targets.ts'
 
 export interface SubmitOptions {
   tasks: TaskName[]
   taskSeconds?: number
+  /** Minor version of the guest's interpreter; the coordinator's first when left out. */
+  python?: string
+  backend?: BackendDemand
   /** RFC 3339. */
   indexCutoff?: string
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
-import { isCode, PytiError } from '../errors.ts'
+import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Network, PeerId } from '../net/network.ts'
 import { createDownloadCache } from '../pypi/download.ts'
@@ -10,16 +10,16 @@ import { prepareInputs } from '../pypi/intake.ts'
 import type { IndexConfig } from '../pypi/pip-config.ts'
 import { redactUrl } from '../pypi/redact.ts'
 import { takeCpu } from '../sandbox/cpu-slot.ts'
-import { fetchImage } from '../sandbox/image/fetch.ts'
-import type { Image, ImageStore } from '../sandbox/image/store.ts'
+import type { ImageStore } from '../sandbox/image/store.ts'
 import { runGuest } from '../sandbox/run-guest.ts'
 import type { Driver } from '../sandbox/vm.ts'
 import type { BlobStore } from '../store/store.ts'
 import type { JobTools } from '../volunteer/run-job.ts'
-import type { Job } from '../wire/job.ts'
+import { backendFor, type Job } from '../wire/job.ts'
+import { imageFinder } from './find-image.ts'
 import type { Paths } from './paths.ts'
 
-/** The real machine behind a volunteer's jobs: the index pip uses, uv, the download cache, and VMs of one backend. */
+/** The real machine behind a volunteer's jobs: the index pip uses, uv, the download cache, and VMs. */
 export function jobTools(options: {
   paths: Paths
   index: IndexConfig
@@ -29,14 +29,15 @@ export function jobTools(options: {
   images: ImageStore
   /** Files that came from the coordinator. */
   received: BlobStore
-  driver: Driver
+  /** As offered to the coordinator, the preferred one first. */
+  drivers: readonly Driver[]
   network: Network
   coordinator: PeerId
   cpus: number[]
   log: Logger
   onVm?: (event: { state: 'started' | 'cleaned'; pid: number; job: string }) => void
 }): JobTools {
-  const { paths, index, images, driver, network, coordinator, log } = options
+  const { paths, index, drivers, network, coordinator, log } = options
   const clock = systemClock
   const client = createIndexClient({ url: index.url, clock, log })
   const cache = createDownloadCache({ indexUrl: index.url, clock, log, dir: paths.downloads })
@@ -48,10 +49,10 @@ export function jobTools(options: {
     env: process.env,
     ...(index.caFile !== undefined && { caFile: index.caFile }),
   }
-  let fetching: Promise<Image> | undefined
+  const findImage = imageFinder({ store: options.images, dir: paths.images, network, coordinator })
 
   return {
-    slowness: driver.slowness,
+    slowness: job => driverFor(job).slowness,
 
     async prepare(job, { signal, onStage }) {
       await mkdir(paths.run, { recursive: true, mode: 0o711 })
@@ -91,6 +92,7 @@ export function jobTools(options: {
     },
 
     async runVm(job, plan, files, { signal, onEvent, onStart }) {
+      const driver = driverFor(job)
       const image = await findImage(job.profile.image, signal)
       const slot = await takeCpu(options.cpus, signal)
       onStart()
@@ -121,25 +123,15 @@ export function jobTools(options: {
     },
   }
 
-  /** Here already, or brought from the coordinator once, however many jobs ask at the same time. */
-  async function findImage(id: string, signal: AbortSignal): Promise<Image> {
-    try {
-      return await images.open(id)
-    } catch (error) {
-      if (!isCode(error, 'image-missing')) throw error
-    }
-    fetching ??= fetchImage(
-      id,
-      {
-        manifest: wanted => network.request(coordinator, 'image', { id: wanted }, { signal }),
-        fetchBlob: blob => network.fetchBlob(coordinator, blob, { signal }),
-      },
-      images,
-      paths.images,
-    ).finally(() => {
-      fetching = undefined
-    })
-    return fetching
+  /** @throws PytiError `vm-unavailable` */
+  function driverFor({ profile }: Job): Driver {
+    const backend = backendFor(
+      profile,
+      drivers.map(driver => driver.backend),
+    )
+    const driver = drivers.find(candidate => candidate.backend === backend)
+    if (driver) return driver
+    throw new PytiError('vm-unavailable', `this volunteer offers no ${profile.backend} VMs`)
   }
 
   /** A file that is not on the index yet: from the coordinator, by digest. */

@@ -19,6 +19,8 @@ export async function startLocalNetwork(options: {
   paths: Paths
   volunteers: number
   backend: Backend
+  /** Of the guests. */
+  python: string
   /** `--index` of the volunteers, when it is not the one pip uses. */
   index?: string
   onEvent: (node: string, event: NodeEvent) => void
@@ -49,7 +51,8 @@ export async function startLocalNetwork(options: {
       peer,
       addresses,
       reportKey = '',
-    } = await start('coordinator', ['coordinator', '--quorum', String(quorum)]).ready
+    } = await start('coordinator', ['coordinator', '--quorum', String(quorum), '--python', options.python])
+      .ready
     const address = addresses[0] ?? ''
     let count = 0
     const addVolunteer = async () => {
@@ -60,6 +63,8 @@ export async function startLocalNetwork(options: {
         address,
         '--backend',
         options.backend,
+        '--python',
+        options.python,
         ...(options.index === undefined ? [] : ['--index', options.index]),
       ]).ready
     }

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Logger, type LogLevel, lineLogger } from '../logger.ts'
+import { PythonVersion } from '../wire/job.ts'
 import { Backend } from '../wire/raw-data.ts'
 
 export function positiveInteger(text: string): number {
@@ -10,6 +11,27 @@ export function positiveInteger(text: string): number {
 
 export const backendOption = () =>
   new Option('--backend <name>', 'VM backend instead of the first that boots here').choices(Backend.options)
+
+export const backendsOption = () =>
+  new Option('--backend <name...>', 'offer only these VM backends, not all that boot here').choices(
+    Backend.options,
+  )
+
+function pythonVersion(text: string): string {
+  if (!PythonVersion.safeParse(text).success) throw new InvalidArgumentError('a minor version, like 3.13')
+  return text
+}
+
+export const pythonOption = () =>
+  new Option('--python <version>', "the guest's interpreter, instead of the newest one there is").argParser(
+    pythonVersion,
+  )
+
+/** May be given several times. */
+export const pythonsOption = (description: string) =>
+  new Option('--python <version...>', description).argParser((text, earlier: string[] | undefined) => [
+    ...new Set([...(earlier ?? []), pythonVersion(text)]),
+  ])
 
 export const indexOption = () =>
   new Option('--index <url>', 'base URL of a Simple API index instead of the one pip is configured with')

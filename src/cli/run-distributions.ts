@@ -7,10 +7,10 @@ import { messageOf, PytiError } from '../errors.ts'
 import { type Summary, summarise, summariseUnresolved } from '../report/summary.ts'
 import { renderReport } from '../report/text.ts'
 import type { JobStatus } from '../wire/commands.ts'
-import type { TaskName } from '../wire/job.ts'
+import type { BackendDemand, TaskName } from '../wire/job.ts'
 import type { Backend, RawData } from '../wire/raw-data.ts'
 import { type Client, connectClient } from './client.ts'
-import { defaultRecipe } from './image.ts'
+import { findRecipe } from './image.ts'
 import { type CutoffChoice, cutoffFor } from './index-cutoff.ts'
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts'
 import type { Paths } from './paths.ts'
@@ -29,7 +29,15 @@ export interface RunOptions {
   paths: Paths
   targets: Target[]
   volunteers: number
+  /** What the volunteers run VMs on. */
   backend: Backend
+  /**
+   * What the jobs demand.
+   * @default 'any'
+   */
+  demand?: BackendDemand
+  /** Minor version of the guest's interpreter. */
+  python: string
   tasks: TaskName[]
   taskSeconds?: number
   /** @default 'upload' */
@@ -56,13 +64,14 @@ const fullRound = 80
 export async function runDistributions(options: RunOptions): Promise<void> {
   const { progress, signal } = options
   progress.line(
-    `starting 1 coordinator and ${options.volunteers} volunteers on this machine (${options.backend} VMs)`,
+    `starting 1 coordinator and ${options.volunteers} volunteers on this machine (${options.backend} VMs with Python ${options.python})`,
   )
   const changed = new Set<string>()
   const network = await startLocalNetwork({
     paths: options.paths,
     volunteers: options.volunteers,
     backend: options.backend,
+    python: options.python,
     ...(options.index !== undefined && { index: options.index }),
     onEvent: (node, event) => {
       if (event.event === 'job') changed.add(String(event.job))
@@ -74,11 +83,13 @@ export async function runDistributions(options: RunOptions): Promise<void> {
     try {
       const started = performance.now()
       const jobs: { id: string; target: Target }[] = []
-      const settled = Date.parse((await defaultRecipe()).settled)
+      const settled = Date.parse((await findRecipe(options.python)).settled)
       for (const target of options.targets) {
         const indexCutoff = cutoffFor(options.indexCutoff ?? 'upload', target.uploadTime, settled, Date.now())
         const id = await client.submit(target, {
           tasks: options.tasks,
+          python: options.python,
+          backend: options.demand ?? 'any',
           ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }),
           ...(indexCutoff !== undefined && { indexCutoff }),
         })
@@ -145,6 +156,7 @@ async function conclude(
         reason: status.reason ?? 'unknown',
         volunteers: submitted,
         totalSeconds,
+        profile: { python: options.python, backend: options.demand ?? 'any' },
       }),
     }
   }
@@ -161,8 +173,9 @@ async function conclude(
     trustedKeys: [network.coordinator.reportKey],
     minimumVolunteers: Math.min(3, options.volunteers),
   })
-  const { evaluation } = verification
-  if (!evaluation) throw new PytiError('report-invalid', `the report of ${subject.filename} cannot be read`)
+  const { evaluation, report } = verification
+  if (!evaluation || !report)
+    throw new PytiError('report-invalid', `the report of ${subject.filename} cannot be read`)
   if (!verification.ok) {
     const failed = verification.checks.filter(check => check.state === 'failed')
     throw new PytiError(
@@ -172,6 +185,7 @@ async function conclude(
   }
   const rawData = agreeingRawData(decodeBundle(bytes), verification)
   const agreement = {
+    profile: report.predicate.job.definition.profile,
     volunteers: verification.volunteers.length,
     agreeing: verification.volunteers.filter(one => one.agreeing).length,
   }

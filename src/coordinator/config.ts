@@ -23,8 +23,17 @@ const CoordinatorConfigSchema = z.strictObject({
   maxAttempts: z.int().min(1).default(12),
   /** Volunteers that must say the same about the file (missing, other bytes) to end the job with that reason. */
   fileComplaints: z.int().min(1).default(3),
-  /** VM settings of new jobs; the hash seed is drawn per job. */
-  profile: Profile.omit({ hashSeed: true }),
+  /**
+   * VM settings of new jobs, one profile per Python; the first is for who asks for none. The hash seed is drawn per
+   * job; `backend` is the demand of jobs that come without one.
+   */
+  profiles: z
+    .array(Profile.omit({ hashSeed: true }))
+    .min(1)
+    .max(16)
+    .refine(profiles => new Set(profiles.map(({ python }) => python)).size === profiles.length, {
+      message: 'two profiles have one Python',
+    }),
   /** On top of the VM's own ceiling: resolving, downloads, the upload of raw data. */
   leaseExtraMs: Ms.default(120 * second),
   /** How much longer than `wallSeconds` a VM may take, by backend. */
@@ -84,12 +93,31 @@ export function coordinatorConfig(options: CoordinatorOptions): CoordinatorConfi
   )
 }
 
-/** @returns milliseconds a volunteer with these backends has for a job; the slowest backend counts */
+/**
+ * The VM settings for one Python, or the first ones.
+ * @throws PytiError `python-not-offered`
+ */
+export function profileFor(
+  { profiles }: Pick<CoordinatorConfig, 'profiles'>,
+  python = profiles[0]?.python,
+): CoordinatorConfig['profiles'][number] {
+  const profile = profiles.find(candidate => candidate.python === python)
+  if (profile) return profile
+  const offered = profiles.map(candidate => candidate.python).join(', ')
+  throw new PytiError(
+    'python-not-offered',
+    `there are no guests with Python ${python} here, only ${offered}`,
+    {
+      hint: 'ask for another one with --python',
+    },
+  )
+}
+
+/** @returns milliseconds a volunteer has for a job that it runs on this backend */
 export function leaseMs(
   profile: Pick<Profile, 'wallSeconds'>,
-  backends: readonly Backend[],
+  backend: Backend,
   config: CoordinatorConfig,
 ): number {
-  const slowest = Math.max(1, ...backends.map(backend => config.backendFactor[backend]))
-  return Math.ceil(profile.wallSeconds * second * slowest) + config.leaseExtraMs
+  return Math.ceil(profile.wallSeconds * second * config.backendFactor[backend]) + config.leaseExtraMs
 }

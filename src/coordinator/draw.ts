@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { isCode } from '../errors.ts'
-import type { Lease } from '../wire/job.ts'
+import { backendFor, type Lease } from '../wire/job.ts'
+import type { Backend } from '../wire/raw-data.ts'
 import { type CoordinatorConfig, leaseMs } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Random } from './new-job.ts'
-import { canWork, type Introduction } from './roster.ts'
+import type { Introduction } from './roster.ts'
 import { type JobRecord, mayTakeSeat } from './state.ts'
 
 export interface DrawOptions {
@@ -15,8 +16,8 @@ export interface DrawOptions {
 }
 
 /**
- * Gives a volunteer up to `want` leases, oldest jobs first, never two seats of one job, never more leases than it
- * has slots. Calls for one volunteer must not overlap.
+ * Gives a volunteer up to `want` leases of jobs it has the backend for, oldest first, never two seats of one job,
+ * never more leases than it has slots. Calls for one volunteer must not overlap.
  */
 export async function drawLeases(
   volunteer: string,
@@ -24,15 +25,14 @@ export async function drawLeases(
   want: number,
   { jobs, clock, random, config }: DrawOptions,
 ): Promise<Lease[]> {
-  if (!canWork(introduction)) return []
   let held = 0
   for (const lease of jobs.leases()) if (lease.volunteer === volunteer) held += 1
   const most = Math.min(want, introduction.slots - held)
   const leases: Lease[] = []
 
-  const grant = async (record: JobRecord): Promise<void> => {
+  const grant = async (record: JobRecord, backend: Backend): Promise<void> => {
     const id = Buffer.from(random(16)).toString('hex')
-    const deadline = clock.now() + leaseMs(record.job.profile, introduction.backends, config)
+    const deadline = clock.now() + leaseMs(record.job.profile, backend, config)
     try {
       await jobs.apply(record.id, { type: 'lease-granted', volunteer, lease: id, deadline })
     } catch (error) {
@@ -45,7 +45,8 @@ export async function drawLeases(
 
   for (const record of jobs.unfinished()) {
     if (leases.length >= most) break
-    if (mayTakeSeat(record, volunteer, config)) await grant(record)
+    const backend = backendFor(record.job.profile, introduction.backends)
+    if (backend && mayTakeSeat(record, volunteer, config)) await grant(record, backend)
   }
   return leases
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { jobId, Subject } from '../wire/job.ts'
-import type { CoordinatorConfig } from './config.ts'
+import { type CoordinatorConfig, profileFor } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import { jobFor, type Random } from './new-job.ts'
 import type { Records } from './records.ts'
@@ -86,7 +86,7 @@ async function newRecords(uploads: unknown[], options: FollowOptions): Promise<J
     seen.add(sha256)
     const now = clock.now()
     const request = { subject: subject.data, origin: 'index', tasks: config.followTasks } as const
-    const job = jobFor(request, config.profile, now, random)
+    const job = jobFor(request, profileFor(config), now, random)
     added.push(newJobRecord(jobId(job), job, now, config))
   }
   return added

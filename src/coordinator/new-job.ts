@@ -1,5 +1,12 @@
 import { rfc3339 } from '../clock.ts'
-import { type Job, type Profile, type Subject, type TaskName, taskNames } from '../wire/job.ts'
+import {
+  type BackendDemand,
+  type Job,
+  type Profile,
+  type Subject,
+  type TaskName,
+  taskNames,
+} from '../wire/job.ts'
 
 /** Random bytes: a parameter, so that simulations repeat. */
 export type Random = (bytes: number) => Uint8Array
@@ -10,6 +17,10 @@ export interface JobRequest {
   tasks: readonly TaskName[]
   /** Ceiling on one task, in guest seconds; the profile's own when left out. */
   taskSeconds?: number | undefined
+  /** Minor version of the guest's interpreter; the coordinator's first when left out. */
+  python?: string | undefined
+  /** The profile's own demand when left out. */
+  backend?: BackendDemand | undefined
   /** Uploads after it do not exist for the job; `now` when left out or in the future. */
   indexCutoff?: string | undefined
 }
@@ -20,6 +31,7 @@ const wallSecondsExtra = 60
 
 /**
  * The job for one distribution. Uploads after `now` do not exist for it.
+ * @param profile the one for the Python that is asked for
  * @param now milliseconds since the Unix epoch
  */
 export function jobFor(
@@ -36,6 +48,7 @@ export function jobFor(
     tasks,
     profile: {
       ...withTaskSeconds(profile, request.taskSeconds, tasks.length),
+      backend: request.backend ?? profile.backend ?? 'any',
       hashSeed: Buffer.from(random(4)).readUInt32BE(),
     },
     indexCutoff:

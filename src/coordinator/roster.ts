@@ -1,8 +1,10 @@
+import { backendFor, type Profile } from '../wire/job.ts'
 import type { Backend } from '../wire/raw-data.ts'
 
 /** What a volunteer said about itself in `hello`. */
 export interface Introduction {
   slots: number
+  /** The preferred one first. */
   backends: readonly Backend[]
 }
 
@@ -14,8 +16,8 @@ export interface Roster {
   disconnected(peer: string, until: number): void
   /** `undefined` for a peer that is not connected or has not said hello on this connection. */
   get(peer: string): Introduction | undefined
-  /** Volunteers that can work at all. */
-  volunteers(): Iterable<string>
+  /** Volunteers that can run jobs of this profile. */
+  volunteers(profile: Pick<Profile, 'backend'>): Iterable<string>
   /** Whether the peer's grace is over. */
   isLost(peer: string, now: number): boolean
   /** Forgets graces that are over and have been acted upon. */
@@ -38,8 +40,8 @@ export function createRoster(): Roster {
       absent.set(peer, until)
     },
     get: peer => present.get(peer),
-    *volunteers() {
-      for (const [peer, introduction] of present) if (canWork(introduction)) yield peer
+    *volunteers(profile) {
+      for (const [peer, introduction] of present) if (canWork(introduction, profile)) yield peer
     },
     isLost: (peer, now) => (absent.get(peer) ?? Number.POSITIVE_INFINITY) <= now,
     forgetLost(now) {
@@ -48,6 +50,6 @@ export function createRoster(): Roster {
   }
 }
 
-export function canWork({ slots, backends }: Introduction): boolean {
-  return slots > 0 && backends.length > 0
+export function canWork({ slots, backends }: Introduction, profile: Pick<Profile, 'backend'>): boolean {
+  return slots > 0 && backendFor(profile, backends) !== undefined
 }

@@ -4,7 +4,7 @@ import type { BlobStore } from '../store/store.ts'
 import { digestOf } from '../wire/canonical.ts'
 import { type Job, jobId, type Subject } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
-import type { CoordinatorConfig } from './config.ts'
+import { type CoordinatorConfig, profileFor } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import { type JobRequest, jobFor, type Random } from './new-job.ts'
 import { isOpen, newJobRecord } from './state.ts'
@@ -20,12 +20,12 @@ export interface SubmitOptions {
  * Makes a job, or finds the open one that asks for the same: a client that lost the reply asks again, and nothing is
  * gained by doing the same work twice at the same time. Calls must not overlap.
  * @returns the job's id
- * @throws PytiError `too-many-jobs`
+ * @throws PytiError `python-not-offered` | `too-many-jobs`
  */
 export async function submitJob(request: JobRequest, options: SubmitOptions): Promise<string> {
   const { jobs, clock, random, config } = options
   const now = clock.now()
-  const job = jobFor(request, config.profile, now, random)
+  const job = jobFor(request, profileFor(config, request.python), now, random)
   const same = findSame(job, jobs)
   if (same !== undefined) return same
   if (jobs.unfinishedCount() >= config.maxJobs)
@@ -47,7 +47,8 @@ function findSame(job: Job, jobs: Jobs): string | undefined {
 
 /** A job without what is drawn anew each time. */
 function essence({ subject, origin, tasks, profile }: Job): string {
-  return digestOf({ subject, origin, tasks, profile: { ...profile, hashSeed: 0 } })
+  const { backend = 'any' } = profile
+  return digestOf({ subject, origin, tasks, profile: { ...profile, backend, hashSeed: 0 } })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Subject } from '../wire/job.ts'
+import { BackendDemand, type Profile, PythonVersion, Subject } from '../wire/job.ts'
 import type { RawData } from '../wire/raw-data.ts'
 import { type Evaluation, Finding, TaskResults, Verdict } from './evaluation.ts'
 
@@ -13,6 +13,8 @@ export const Summary = z.strictObject({
   tasks: TaskResults.partial(),
   findings: z.array(Finding),
   agreement: z.strictObject({ volunteers: z.int().min(0), agreeing: z.int().min(0) }),
+  /** What the job asked for: the guest's Python, and the backend its VMs had to have. Absent in lines of old. */
+  profile: z.strictObject({ python: PythonVersion, backend: BackendDemand }).optional(),
   /** What the VMs ran on: `uml`; `tcg+uml` when volunteers differ; `none` when no VM was needed. */
   backend: z.string().regex(/^(?:kvm|none|tcg|uml)(?:\+(?:kvm|none|tcg|uml))*$/),
   /** Medians over the volunteers; `total` is what the person waited. */
@@ -30,11 +32,13 @@ export const Summary = z.strictObject({
 })
 export type Summary = z.infer<typeof Summary>
 
+type Asked = Pick<Profile, 'python' | 'backend'>
+
 /** @param rawData of the agreeing volunteers, for backends and times */
 export function summarise(
   evaluation: Evaluation,
   rawData: readonly RawData[],
-  extras: { volunteers: number; agreeing: number; totalSeconds: number; report: string },
+  extras: { volunteers: number; agreeing: number; totalSeconds: number; report: string; profile: Asked },
 ): Summary {
   const { project, version, filename, sha256 } = evaluation.subject
   const seconds = (pick: (one: RawData) => number) => median(rawData.map(pick)) / 1_000
@@ -46,6 +50,7 @@ export function summarise(
     tasks: evaluation.tasks,
     findings: evaluation.findings,
     agreement: { volunteers: extras.volunteers, agreeing: extras.agreeing },
+    profile: asked(extras.profile),
     backend: [...backends].sort().join('+') || 'none',
     seconds: {
       resolve: seconds(one => one.intake.volatile.resolveMilliseconds),
@@ -61,7 +66,7 @@ export function summarise(
 /** The line for a job on which no report could be accepted. */
 export function summariseUnresolved(
   subject: Subject,
-  extras: { reason: string; volunteers: number; totalSeconds: number },
+  extras: { reason: string; volunteers: number; totalSeconds: number; profile: Asked },
 ): Summary {
   const { project, version, filename, sha256 } = subject
   return {
@@ -71,11 +76,16 @@ export function summariseUnresolved(
     tasks: {},
     findings: [],
     agreement: { volunteers: extras.volunteers, agreeing: 0 },
+    profile: asked(extras.profile),
     backend: 'none',
     seconds: { resolve: 0, download: 0, boot: 0, tasks: 0, total: extras.totalSeconds },
     report: null,
     reason: extras.reason,
   }
+}
+
+function asked({ python, backend = 'any' }: Asked): Summary['profile'] {
+  return { python, backend }
 }
 
 function taskMilliseconds(rawData: RawData): number {

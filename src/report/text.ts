@@ -1,4 +1,4 @@
-import { type TaskName, taskNames } from '../wire/job.ts'
+import { demandedBackend, type Profile, type TaskName, taskNames } from '../wire/job.ts'
 import type { Evaluation, TaskResults, Verdict } from './evaluation.ts'
 import { bounded, fit, lineWidth, number, painter, plain, plural, type Style, wrap } from './layout.ts'
 import { rules } from './rules.ts'
@@ -10,6 +10,8 @@ export interface ReportExtras {
   readonly agreeing: number
   /** `kvm`, `uml`, `tcg`, or several of them. */
   readonly backend: string
+  /** What the job asked for. */
+  readonly profile?: Pick<Profile, 'python' | 'backend'>
   /** From asking to report. */
   readonly seconds: number
   /** A few lines per task that a person wants to see first, from a volatile half. */
@@ -215,12 +217,20 @@ function findings({ findings }: Evaluation, paint: Paint): string[] {
   return [paint('bold', 'Findings'), ...lines]
 }
 
-function agreement({ volunteers, agreeing, backend, seconds, report }: ReportExtras, paint: Paint): string[] {
+function agreement(extras: ReportExtras, paint: Paint): string[] {
+  const { volunteers, agreeing, seconds, report } = extras
   const dissent = volunteers - agreeing
   const against = dissent > 0 ? `, ${plural(dissent, 'dissent')} kept in the report` : ''
   return [
     `${paint('bold', 'Agreement')}  ${agreeing} of ${plural(volunteers, 'volunteer')}${against}` +
-      `  (${plain(backend)}, ${seconds.toFixed(1)} s)`,
+      `  (${machine(extras)}, ${seconds.toFixed(1)} s)`,
     ...(report === undefined ? [] : [`${paint('bold', 'Report')}     ${plain(report)}`]),
   ]
+}
+
+function machine({ backend, profile }: ReportExtras): string {
+  if (profile === undefined) return plain(backend)
+  const demanded = demandedBackend(profile)
+  const words = demanded === undefined ? '' : demanded === backend ? ' as demanded' : `, ${demanded} demanded`
+  return `Python ${profile.python}, ${plain(backend)}${words}`
 }

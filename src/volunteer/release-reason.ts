@@ -11,6 +11,7 @@ const reasonOf: Record<string, ReleaseReason> = {
   'vm-unavailable': 'vm-unavailable',
   'image-missing': 'image-unavailable',
   'image-corrupt': 'image-unavailable',
+  'image-unreachable': 'image-unavailable',
   'blob-missing': 'file-missing',
   'blob-corrupt': 'hash-mismatch',
   'file-missing': 'file-missing',

@@ -20,8 +20,8 @@ export type Stage = 'fetching' | 'resolving' | 'waiting' | 'booting' | 'setting 
 
 /** What a job needs of the machine; passed in, so that the loop can be tested without a VM. */
 export interface JobTools {
-  /** How much slower than native this machine's VMs may be: the guest's own ceilings are multiplied by it. */
-  slowness: number
+  /** How much slower than native the VM of this job may be: the guest's own ceilings are multiplied by it. */
+  slowness(job: Job): number
   prepare(
     job: Job,
     options: { signal: AbortSignal; onStage: (stage: Stage, detail?: string) => void },
@@ -57,7 +57,7 @@ export async function runJob(
   onStage('fetching')
   const inputs = await tools.prepare(job, options)
   if (inputs.intake.archive !== 'ok') return assembleRawData(job, inputs, { kind: 'not-started' })
-  const plan = planFor(job, inputs, tools.slowness)
+  const plan = planFor(job, inputs, tools.slowness(job))
   for (let attempt = 1; ; attempt++) {
     const guest = await runOnce(job, plan, inputs, tools, options)
     if (guest.kind === 'record' || attempt === attempts) {

@@ -1,6 +1,16 @@
 import { z } from 'zod'
 import { ImageManifest } from './image.ts'
-import { Hex128, Lease, PeerIdText, Rfc3339, Sha256, Subject, TaskName } from './job.ts'
+import {
+  BackendDemand,
+  Hex128,
+  Lease,
+  PeerIdText,
+  PythonVersion,
+  Rfc3339,
+  Sha256,
+  Subject,
+  TaskName,
+} from './job.ts'
 import { limits } from './limits.ts'
 import { Attachment, Backend } from './raw-data.ts'
 
@@ -39,7 +49,7 @@ export const JobStatus = z.strictObject({
   job: Sha256,
   subject: Subject,
   phase: JobPhase,
-  /** Why it ended `unresolved`. */
+  /** Why it ended `unresolved`, or what it waits for that no connected volunteer has. */
   reason: z.string().max(1_000).optional(),
   seats: z.array(
     z.strictObject({
@@ -86,6 +96,7 @@ export const commands = {
     request: z.strictObject({
       version: z.int(),
       slots: z.int().min(0).max(1_024),
+      /** What boots there, the preferred one first: it runs what demands no certain one. */
       backends: z.array(Backend).max(3),
       leases: z.array(Hex128).max(1_024),
     }),
@@ -118,6 +129,10 @@ export const commands = {
       origin: z.enum(['index', 'coordinator']),
       tasks: z.array(TaskName).min(1),
       taskSeconds: z.int().min(1).max(3_600).optional(),
+      /** The coordinator's first when left out. */
+      python: PythonVersion.optional(),
+      /** The coordinator's own demand when left out. */
+      backend: BackendDemand.optional(),
       /** As in `Job`; the coordinator's own time when left out or later than that. */
       indexCutoff: Rfc3339.optional(),
     }),

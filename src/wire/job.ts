@@ -41,12 +41,22 @@ export const taskNames = ['build', 'install', 'import', 'unittest', 'quality'] a
 export const TaskName = z.enum(taskNames)
 export type TaskName = z.infer<typeof TaskName>
 
+/** Minor version of an interpreter, `3.13`. */
+export const PythonVersion = z.string().regex(/^3\.\d{1,2}$/, 'minor version of Python, like 3.13')
+
+/** What the VM of a job must run on. */
+export const BackendDemand = z.enum(['any', 'kvm', 'uml', 'tcg'])
+export type BackendDemand = z.infer<typeof BackendDemand>
+type Backend = Exclude<BackendDemand, 'any'>
+
 /** The VM's settings, chosen by the coordinator per job. */
 export const Profile = z.strictObject({
   /** Digest of the guest image's manifest. */
   image: Sha256,
-  /** Minor version of the guest's interpreter, `3.13`. */
-  python: z.string().regex(/^3\.\d{1,2}$/),
+  /** Of the guest's interpreter. */
+  python: PythonVersion,
+  /** Absent in jobs from before there was a choice: a default would change their ids and void their reports. */
+  backend: BackendDemand.optional(),
   /** One: no backend gives a guest more so far, and User-mode Linux never can. */
   vcpus: z.literal(1),
   memoryMiB: z.int().min(128).max(65_536),
@@ -61,6 +71,24 @@ export const Profile = z.strictObject({
   hashSeed: z.int().min(0).max(4_294_967_295),
 })
 export type Profile = z.infer<typeof Profile>
+
+/** The one backend a job may run on; `undefined` when any will do. */
+export function demandedBackend({ backend = 'any' }: Pick<Profile, 'backend'>): Backend | undefined {
+  return backend === 'any' ? undefined : backend
+}
+
+/**
+ * What a volunteer runs a job on: the backend the job demands, else its first.
+ * @param offered the volunteer's backends, the preferred one first
+ * @returns `undefined` when it cannot do the job
+ */
+export function backendFor(
+  profile: Pick<Profile, 'backend'>,
+  offered: readonly Backend[],
+): Backend | undefined {
+  const demanded = demandedBackend(profile)
+  return demanded === undefined ? offered[0] : offered.find(backend => backend === demanded)
+}
 
 /** One job = one distribution file. */
 export const Job = z.strictObject({

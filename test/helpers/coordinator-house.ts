@@ -80,7 +80,7 @@ export async function openHouse(
       random,
       reportSigner,
       log: silentLogger,
-      config: coordinatorConfig({ profile, ...options.config }),
+      config: coordinatorConfig({ profiles: [profile], ...options.config }),
       onFailure: error => failures.push(error),
       ...options.deps,
     })

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NodeEvent } from '../../src/cli/events.ts'
-import { ensureImage } from '../../src/cli/image.ts'
+import { defaultRecipe, ensureImage } from '../../src/cli/image.ts'
 import { findPaths } from '../../src/cli/paths.ts'
 import {
   type DistributionResult,
@@ -34,7 +34,13 @@ export async function targetsOn(
   const client = createIndexClient({ url: indexUrl, clock: systemClock, log: silentLogger })
   const targets: Target[] = []
   for (const project of projects)
-    targets.push(...(await findTargets(project, { client: async () => client, python: '3.13', kinds })))
+    targets.push(
+      ...(await findTargets(project, {
+        client: async () => client,
+        python: (await defaultRecipe()).python,
+        kinds,
+      })),
+    )
   return targets
 }
 
@@ -48,7 +54,7 @@ export async function runAll(
     onEvent?: (event: NodeEvent) => void
   },
 ): Promise<Map<string, DistributionResult>> {
-  const { driver } = await testDriver()
+  const { driver, image } = await testDriver()
   const outDir = await mkdtemp(join(tmpdir(), 'pyti-test-'))
   const results = new Map<string, DistributionResult>()
   try {
@@ -57,6 +63,7 @@ export async function runAll(
       targets,
       volunteers: 3,
       backend: driver.backend,
+      python: image.manifest.python,
       tasks: [...taskNames],
       outDir,
       color: false,

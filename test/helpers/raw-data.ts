@@ -51,6 +51,7 @@ export function testJob(change: Partial<Job> = {}): Job {
     profile: {
       image: sha256('image'),
       python: '3.13',
+      backend: 'any',
       vcpus: 1,
       memoryMiB: 1_024,
       diskMiB: 2_048,
@@ -103,7 +104,7 @@ export function testRawData(
       },
     },
     guest: {
-      stable: { image: job.profile.image, python: '3.13.5' },
+      stable: { image: job.profile.image, python: `${job.profile.python}.5` },
       volatile: {
         backend: 'uml',
         kernel: '6.12.0',

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { coordinatorConfig, leaseMs } from '../../src/coordinator/config.ts'
+import { coordinatorConfig, leaseMs, profileFor } from '../../src/coordinator/config.ts'
 import { describeFailures } from '../../src/coordinator/failures.ts'
-import { jobFor } from '../../src/coordinator/new-job.ts'
+import { type JobRequest, jobFor } from '../../src/coordinator/new-job.ts'
 import { createRoster } from '../../src/coordinator/roster.ts'
 import { createSerial } from '../../src/coordinator/serial.ts'
 import { newJobRecord, type Seat, type SeatEnd } from '../../src/coordinator/state.ts'
 import { isCode } from '../../src/errors.ts'
-import { Job, jobId } from '../../src/wire/job.ts'
+import { sha256 } from '../../src/wire/canonical.ts'
+import { backendFor, Job, jobId } from '../../src/wire/job.ts'
 import { fileRequest, seededRandom } from '../helpers/coordinator-house.ts'
 import { testIdentity, testJob } from '../helpers/raw-data.ts'
 
@@ -16,7 +17,7 @@ const now = Date.UTC(2026, 10, 20, 12, 0, 0, 999)
 
 describe('coordinator config', () => {
   it('has defaults for all but the profile', () => {
-    const config = coordinatorConfig({ profile })
+    const config = coordinatorConfig({ profiles: [profile] })
     assert.deepEqual([config.quorum, config.maxSeats, config.disconnectGraceMs], [3, 7, 15_000])
     assert.ok(Object.isFrozen(config))
   })
@@ -27,12 +28,15 @@ describe('coordinator config', () => {
       ['maxAttempts', { maxAttempts: 6 }],
       ['tickMs', { tickMs: 0.5 }],
       ['quroum', { quroum: 3 }],
-      ['hashSeed', { profile: { ...profile, hashSeed: 1 } }],
+      ['hashSeed', { profiles: [{ ...profile, hashSeed: 1 }] }],
       ['followTasks', { followTasks: [] }],
+      ['profiles', { profiles: [] }],
+      ['profiles', { profiles: [profile, { ...profile, image: sha256('other') }] }],
+      ['backend', { profiles: [{ ...profile, backend: 'qemu' }] }],
     ]
     for (const [field, options] of bad)
       assert.throws(
-        () => coordinatorConfig({ profile, ...options }),
+        () => coordinatorConfig({ profiles: [profile], ...options }),
         error => isCode(error, 'bad-config') && error.message.includes(field),
         field,
       )
@@ -40,12 +44,41 @@ describe('coordinator config', () => {
 })
 
 describe('lease times', () => {
-  it('follow the slowest backend', () => {
-    const config = coordinatorConfig({ profile, leaseExtraMs: 1 })
-    assert.equal(leaseMs({ wallSeconds: 10 }, ['kvm'], config), 10_001)
-    assert.equal(leaseMs({ wallSeconds: 10 }, ['kvm', 'tcg', 'uml'], config), 100_001)
-    assert.equal(leaseMs({ wallSeconds: 10 }, [], config), 10_001)
+  it('follow the backend', () => {
+    const config = coordinatorConfig({ profiles: [profile], leaseExtraMs: 1 })
+    const times = (['kvm', 'uml', 'tcg'] as const).map(one => leaseMs({ wallSeconds: 10 }, one, config))
+    assert.deepEqual(times, [10_001, 30_001, 100_001])
   })
+})
+
+describe('the backend of a job', () => {
+  it('is the demanded one, else the first that the volunteer offers', () => {
+    const cases = [
+      ['any', ['uml', 'tcg'], 'uml'],
+      [undefined, ['tcg', 'uml'], 'tcg'],
+      ['tcg', ['uml', 'tcg'], 'tcg'],
+      ['kvm', ['uml', 'tcg'], undefined],
+      ['any', [], undefined],
+      ['kvm', [], undefined],
+    ] as const
+    for (const [backend, offered, expected] of cases)
+      assert.equal(backendFor(backend === undefined ? {} : { backend }, offered), expected, `${backend}`)
+  })
+})
+
+describe('profiles by Python', () => {
+  const old = { ...profile, python: '3.11', image: sha256('old') }
+  const config = coordinatorConfig({ profiles: [profile, old] })
+  it('are found by Python, the first without one', () => {
+    assert.equal(profileFor(config).image, profile.image)
+    assert.equal(profileFor(config, '3.13').image, profile.image)
+    assert.equal(profileFor(config, '3.11').image, old.image)
+  })
+  it('say what there is when asked for another', () =>
+    assert.throws(
+      () => profileFor(config, '3.9'),
+      error => isCode(error, 'python-not-offered') && /3\.9 here, only 3\.13, 3\.11/.test(error.message),
+    ))
 })
 
 describe('a new job', () => {
@@ -71,6 +104,20 @@ describe('a new job', () => {
     )
     assert.deepEqual(tasks, ['build', 'quality'])
   })
+  it('demands the backend that is asked for, else that of the profile, and always says so', () => {
+    const { backend: _, ...without } = profile
+    const demanded = (request: Partial<JobRequest>, own: Parameters<typeof jobFor>[1]) =>
+      jobFor(fileRequest('a1', request), own, now, random()).profile.backend
+    assert.equal(demanded({}, without), 'any')
+    assert.equal(demanded({}, { ...profile, backend: 'kvm' }), 'kvm')
+    assert.equal(demanded({ backend: 'tcg' }, { ...profile, backend: 'kvm' }), 'tcg')
+    assert.equal(demanded({ backend: 'any' }, { ...profile, backend: 'kvm' }), 'any')
+  })
+  it('of before there was a choice of backends keeps its id', () => {
+    const { backend: _, ...old } = testJob().profile
+    const job = testJob({ profile: old })
+    assert.equal(jobId(Job.parse(job)), jobId(job))
+  })
   it('gives the VM the time that longer tasks need, within the ceiling', () => {
     const wall = (taskSeconds: number) =>
       jobFor(fileRequest('a1', { taskSeconds }), { ...profile, wallSeconds: 500 }, now, random()).profile
@@ -95,7 +142,7 @@ describe('failures in words', () => {
         end,
       }),
     )
-    const rules = coordinatorConfig({ profile })
+    const rules = coordinatorConfig({ profiles: [profile] })
     const record = { ...newJobRecord(jobId(testJob()), testJob(), now, rules), seats }
     assert.equal(describeFailures(record), '3 of 4 guests crashed; 1 of 4 deadlines passed')
   })
@@ -131,7 +178,11 @@ describe('roster', () => {
     const roster = createRoster()
     roster.introduce('a', { slots: 1, backends: ['kvm'] })
     roster.introduce('idle', { slots: 0, backends: ['kvm'] })
-    assert.deepEqual([...roster.volunteers()], ['a'])
+    roster.introduce('none', { slots: 1, backends: [] })
+    roster.introduce('slow', { slots: 1, backends: ['tcg'] })
+    assert.deepEqual([...roster.volunteers({})], ['a', 'slow'])
+    assert.deepEqual([...roster.volunteers({ backend: 'tcg' })], ['slow'])
+    assert.deepEqual([...roster.volunteers({ backend: 'uml' })], [])
     roster.disconnected('a', 100)
     assert.equal(roster.get('a'), undefined)
     assert.deepEqual(

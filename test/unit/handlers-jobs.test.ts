@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { sha256 } from '../../src/wire/canonical.ts'
+import type { BackendDemand } from '../../src/wire/job.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { coordinatorPeer, fileRequest, withHouse } from '../helpers/coordinator-house.ts'
 import { arrive, only, status, told } from '../helpers/expect.ts'
 import { settled } from '../helpers/manual-clock.ts'
+import { testJob } from '../helpers/raw-data.ts'
 import { collect } from '../helpers/store-contract.ts'
 import { workOnce } from '../helpers/test-volunteer.ts'
 
 const file = fileRequest('sample')
+const { hashSeed: _, ...profile } = testJob().profile
+const old = { ...profile, python: '3.11', image: sha256('image with 3.11') }
 
 describe('submit, status, report and blobs', () => {
   const bytes = new TextEncoder().encode('a distribution that is not on any index yet')
@@ -69,6 +73,43 @@ describe('submit, status, report and blobs', () => {
       assert.notEqual(await house.coordinator.submit(file), first)
     }))
 
+  it('makes a job of its own for each Python and each demand of a backend', () =>
+    withHouse({ config: { profiles: [profile, old] } }, async house => {
+      const { network } = house.volunteer('submitter')
+      const ask = async (change: { python?: string; backend?: BackendDemand }) =>
+        (await network.request(coordinatorPeer, 'submit', { ...fileRequest2('sample'), ...change })).job
+      const jobs = [
+        await ask({}),
+        await ask({ python: '3.11' }),
+        await ask({ backend: 'tcg' }),
+        await ask({ python: '3.11', backend: 'tcg' }),
+      ]
+      assert.equal(new Set(jobs).size, 4)
+      assert.equal(await ask({ python: '3.13', backend: 'any' }), jobs[0])
+      assert.equal(await ask({ backend: 'tcg', python: '3.11' }), jobs[3])
+      const volunteer = house.volunteer('a')
+      await volunteer.hello({ backends: ['tcg'] })
+      const profiles = (await volunteer.lease(4)).map(({ job }) => job.profile)
+      assert.deepEqual(
+        profiles.map(({ python, backend, image }) => [python, backend, image]),
+        [
+          ['3.13', 'any', profile.image],
+          ['3.11', 'any', old.image],
+          ['3.13', 'tcg', profile.image],
+          ['3.11', 'tcg', old.image],
+        ],
+      )
+    }))
+
+  it('refuses a Python it has no guests for, saying which it has', () =>
+    withHouse({ config: { profiles: [profile, old] } }, async house => {
+      const { network } = house.volunteer('submitter')
+      const ask = (python: string) =>
+        network.request(coordinatorPeer, 'submit', { ...fileRequest2('sample'), python })
+      await assert.rejects(ask('3.9'), told('BAD_REQUEST', /Python 3\.9 here, only 3\.13, 3\.11/))
+      for (const python of ['2.7', '3', '3.13.5', '3.13 ', '']) await assert.rejects(ask(python), python)
+    }))
+
   it('refuses more jobs than it can hold', () =>
     withHouse({ config: { maxJobs: 2 } }, async house => {
       await house.coordinator.submit(fileRequest('a1'))
@@ -94,6 +135,25 @@ describe('submit, status, report and blobs', () => {
       await settled()
       await house.clock.advance(20_000)
       assert.equal(await lacking(), 2)
+    }))
+
+  it('says which backend a job waits for', () =>
+    withHouse({}, async house => {
+      const job = await house.coordinator.submit({ ...file, backend: 'kvm' })
+      const waits = async () => {
+        const { phase, wantsVolunteers, reason } = await status(house, job)
+        return [phase, wantsVolunteers, reason]
+      }
+      const a = await arrive(house, 'a')
+      assert.deepEqual(await waits(), ['queued', 3, 'needs 3 volunteers with kvm'])
+      assert.deepEqual(await a.lease(), [])
+      for (const name of ['b', 'c']) await house.volunteer(name).hello({ backends: ['kvm'] })
+      await house.volunteer('resting').hello({ backends: ['kvm'], slots: 0 })
+      assert.deepEqual(await waits(), ['queued', 1, 'needs a volunteer with kvm'])
+      await a.hello({ backends: ['uml', 'kvm'] })
+      assert.deepEqual(await waits(), ['queued', 0, undefined])
+      await a.lease()
+      assert.deepEqual(await waits(), ['leased', 0, undefined])
     }))
 
   it('finds reports by digest and by name, newest first', () =>

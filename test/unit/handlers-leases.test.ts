@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { jobId } from '../../src/wire/job.ts'
 import { fileRequest, withHouse } from '../helpers/coordinator-house.ts'
 import { arrive, only, status, told } from '../helpers/expect.ts'
 import { settled } from '../helpers/manual-clock.ts'
@@ -69,6 +70,40 @@ describe('hello and lease', () => {
       assert.equal((await idle.lease()).length, 0)
       await idle.hello({ backends: [] })
       assert.equal((await idle.lease()).length, 0)
+    }))
+
+  it('gives a job only to a volunteer that has the backend it demands, past older jobs if need be', () =>
+    withHouse({}, async house => {
+      const slow = await house.coordinator.submit(fileRequest('slow', { backend: 'tcg' }))
+      const any = await house.coordinator.submit(fileRequest('any1'))
+      const [uml, both] = [house.volunteer('uml'), house.volunteer('both')]
+      await uml.hello({ backends: ['uml'] })
+      await both.hello({ backends: ['uml', 'tcg'] })
+      assert.deepEqual(
+        (await uml.lease(4)).map(({ job }) => jobId(job)),
+        [any],
+      )
+      const leases = await both.lease(4)
+      assert.deepEqual(
+        leases.map(({ job }) => [jobId(job), job.profile.backend]),
+        [
+          [slow, 'tcg'],
+          [any, 'any'],
+        ],
+      )
+      // 1,800 s of the profile, times 10 for tcg and 3 for uml, and 120 s around it
+      assert.deepEqual(
+        leases.map(({ remainingMs }) => remainingMs),
+        [(1_800 * 10 + 120) * 1_000, (1_800 * 3 + 120) * 1_000],
+      )
+    }))
+
+  it('counts the preferred backend of a volunteer, not its slowest, for a job that demands none', () =>
+    withHouse({}, async house => {
+      await house.coordinator.submit(file)
+      const volunteer = house.volunteer('a')
+      await volunteer.hello({ backends: ['kvm', 'uml', 'tcg'] })
+      assert.equal(only(await volunteer.lease()).remainingMs, (1_800 + 120) * 1_000)
     }))
 
   it('keeps its word when many ask at once', () =>

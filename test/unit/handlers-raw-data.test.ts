@@ -6,6 +6,7 @@ import { isCode } from '../../src/errors.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import type { Lease } from '../../src/wire/job.ts'
 import { limits } from '../../src/wire/limits.ts'
+import type { RawData } from '../../src/wire/raw-data.ts'
 import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
 import { arrive, only, status, told } from '../helpers/expect.ts'
 import { settled } from '../helpers/manual-clock.ts'
@@ -174,6 +175,57 @@ describe('handing in raw data', () => {
       await nothingCounted(house, job)
       await volunteer.handIn(lease.id, await volunteer.attest(rawData))
     }))
+
+  describe('of a job that demands a backend', () => {
+    const withDemand = (
+      use: (house: House, volunteer: TestVolunteer, lease: Lease, job: string) => Promise<void>,
+    ) =>
+      withHouse({}, async house => {
+        const job = await house.coordinator.submit({ ...file, backend: 'tcg' })
+        const volunteer = house.volunteer('a')
+        await volunteer.hello({ backends: ['uml', 'tcg'] })
+        await use(house, volunteer, only(await volunteer.lease()), job)
+      })
+    const on = (rawData: RawData, backend: RawData['guest']['volatile']['backend']): RawData => ({
+      ...rawData,
+      guest: { ...rawData.guest, volatile: { ...rawData.guest.volatile, backend } },
+    })
+    const handIn = async (volunteer: TestVolunteer, lease: Lease, rawData: RawData) =>
+      volunteer.handIn(lease.id, await volunteer.attest(rawData))
+
+    it('refuses raw data of another backend, and takes that of the right one', () =>
+      withDemand(async (house, volunteer, lease, job) => {
+        const rawData = honestRawData(volunteer, lease.job)
+        await assert.rejects(
+          handIn(volunteer, lease, on(rawData, 'uml')),
+          told('BAD_REQUEST', /the VM ran on uml, but the job demands tcg/),
+        )
+        await nothingCounted(house, job)
+        await handIn(volunteer, lease, on(rawData, 'tcg'))
+        assert.equal(only((await status(house, job)).seats).state, 'submitted')
+      }))
+
+    it('refuses tasks that ran on no backend', () =>
+      withDemand(async (house, volunteer, lease, job) => {
+        await assert.rejects(
+          handIn(volunteer, lease, on(honestRawData(volunteer, lease.job), 'none')),
+          told('BAD_REQUEST', /names no backend but has the task build/),
+        )
+        await nothingCounted(house, job)
+      }))
+
+    for (const reason of ['bad-input', 'tampered'] as const)
+      it(`takes raw data without a backend when every task is ${reason}`, () =>
+        withDemand(async (house, volunteer, lease, job) => {
+          const ended = reason === 'tampered' ? 'failed' : 'not-run'
+          const rawData = lease.job.tasks.reduce(
+            (one, task) => withTask(one, task, { status: ended, reason }),
+            on(honestRawData(volunteer, lease.job), 'none'),
+          )
+          await handIn(volunteer, lease, rawData)
+          assert.equal(only((await status(house, job)).seats).state, 'submitted')
+        }))
+  })
 
   it('refuses what is too large, before anything is pulled', () =>
     withLease(async (house, volunteer, lease, job) => {

@@ -9,7 +9,7 @@ import { Summary, summarise, summariseUnresolved } from '../../src/report/summar
 import { archiveFaultWords, reasonWords } from '../../src/report/words.ts'
 import { canonicalJson } from '../../src/wire/canonical.ts'
 import { archiveFaults, type RawData, reasons, type TestOutcome } from '../../src/wire/raw-data.ts'
-import { fileChange, testRawData, withTask } from '../helpers/raw-data.ts'
+import { fileChange, testJob, testRawData, withTask } from '../helpers/raw-data.ts'
 
 const three = [1, 2, 3].map(seed => testRawData({ seed }))
 const base = testRawData()
@@ -223,7 +223,13 @@ test('every word of the closed lists has one plain sentence', () => {
 
 test('the summary line', () => {
   const evaluation = evaluate({ rawData: three, flaky: [] })
-  const extras = { volunteers: 4, agreeing: 3, totalSeconds: 12.5, report: 'out/report.jsonl' }
+  const extras = {
+    volunteers: 4,
+    agreeing: 3,
+    totalSeconds: 12.5,
+    report: 'out/report.jsonl',
+    profile: testJob().profile,
+  }
   const summary = summarise(evaluation, three, extras)
   assert.deepEqual(Summary.parse(summary), summary)
   assert.deepEqual(summary.subject, {
@@ -234,6 +240,7 @@ test('the summary line', () => {
   })
   assert.deepEqual(summary.agreement, { volunteers: 4, agreeing: 3 })
   assert.equal(summary.backend, 'uml')
+  assert.deepEqual(summary.profile, { python: '3.13', backend: 'any' })
   assert.deepEqual(summary.seconds, {
     resolve: 0.042,
     download: 0.092,
@@ -244,11 +251,17 @@ test('the summary line', () => {
 })
 
 test('the summary line of a job without agreement', () => {
-  const extras = { reason: 'volunteers disagree on build', volunteers: 7, totalSeconds: 90 }
+  const extras = {
+    reason: 'volunteers disagree on build',
+    volunteers: 7,
+    totalSeconds: 90,
+    profile: { python: '3.11' },
+  }
   const summary = summariseUnresolved(base.subject, extras)
   assert.deepEqual(Summary.parse(summary), summary)
   assert.equal(summary.verdict, 'unresolved')
   assert.equal(summary.report, null)
+  assert.deepEqual(summary.profile, { python: '3.11', backend: 'any' })
 })
 
 test('what consensus accepts can be evaluated', () => {

@@ -5,8 +5,8 @@ import { silentLogger } from '../../src/logger.ts'
 import { type JobTools, runJob } from '../../src/volunteer/run-job.ts'
 import { Volunteer, type VolunteerEvent } from '../../src/volunteer/volunteer.ts'
 import type { GuestEvent } from '../../src/wire/guest.ts'
-import type { Job } from '../../src/wire/job.ts'
-import { RawData } from '../../src/wire/raw-data.ts'
+import { backendFor, type Job } from '../../src/wire/job.ts'
+import { type Backend, RawData } from '../../src/wire/raw-data.ts'
 import {
   coordinatorPeer,
   fileRequest,
@@ -14,13 +14,14 @@ import {
   seededRandom,
   withHouse,
 } from '../helpers/coordinator-house.ts'
+import { status } from '../helpers/expect.ts'
 import { settled, until } from '../helpers/manual-clock.ts'
 import { testIdentity, testJob, testRawData } from '../helpers/raw-data.ts'
 
 /** A machine without VMs: what the guest hands over is made up, all else is real. */
 function fakeTools(change: Partial<JobTools> = {}): JobTools {
   return {
-    slowness: 1,
+    slowness: () => 1,
     async prepare(job) {
       const { intake } = testRawData({ job })
       return {
@@ -40,11 +41,11 @@ function fakeTools(change: Partial<JobTools> = {}): JobTools {
   }
 }
 
-function vmOutput(job: Job, record?: string) {
+function vmOutput(job: Job, record?: string, backend: Backend = 'uml') {
   const { tasks, guest } = testRawData({ job })
   const text = record ?? JSON.stringify({ schema: 'pyti.guest/1', python: guest.stable.python, tasks })
   return {
-    backend: 'uml' as const,
+    backend,
     kernel: '6.12',
     bootMilliseconds: 5,
     totalMilliseconds: 9,
@@ -55,7 +56,7 @@ function vmOutput(job: Job, record?: string) {
   }
 }
 
-function join(house: House, name: string, tools: JobTools, slots = 1) {
+function join(house: House, name: string, tools: JobTools, slots = 1, backends: Backend[] = ['uml']) {
   const identity = testIdentity(name)
   const events: VolunteerEvent[] = []
   const volunteer = new Volunteer(
@@ -69,7 +70,7 @@ function join(house: House, name: string, tools: JobTools, slots = 1) {
       log: silentLogger,
       onEvent: event => events.push(event),
     },
-    { slots, backends: ['uml'] },
+    { slots, backends },
   )
   volunteer.start()
   return { volunteer, events, peerId: identity.peerId }
@@ -86,6 +87,44 @@ describe('volunteers and their coordinator', () => {
       await until(async () => (await phase(house, job)) === 'reported', 'a report')
       assert.ok(three.every(({ events }) => events.some(event => event.event === 'submitted')))
       await Promise.all(three.map(({ volunteer }) => volunteer.stop()))
+    }))
+
+  it('a job that demands tcg goes to those that have it and no other; one that nobody can do waits and says so', () =>
+    withHouse({ config: { quorum: 1 } }, async house => {
+      const ran: string[] = []
+      const machine = (name: string, backends: Backend[]) => {
+        const tools = fakeTools({
+          async runVm(job) {
+            const backend = backendFor(job.profile, backends)
+            assert.ok(backend, `${name} got a job it cannot run`)
+            ran.push(`${job.subject.project} on ${name}: ${backend}`)
+            return vmOutput(job, undefined, backend)
+          },
+        })
+        return join(house, name, tools, 1, backends).volunteer
+      }
+      const fast = machine('fast', ['uml'])
+      await settled()
+      const ask = (name: string, backend: Backend) => house.coordinator.submit(fileRequest(name, { backend }))
+      const jobs = { slow: await ask('slow', 'tcg'), hard: await ask('hard', 'kvm') }
+      await settled()
+      for (const [job, backend] of [
+        [jobs.slow, 'tcg'],
+        [jobs.hard, 'kvm'],
+      ] as const) {
+        const { phase, reason, seats } = await status(house, job)
+        assert.deepEqual([phase, reason, seats], ['queued', `needs a volunteer with ${backend}`, []])
+      }
+      const both = machine('both', ['uml', 'tcg'])
+      await until(async () => (await phase(house, jobs.slow)) === 'reported', 'a report')
+      const any = await house.coordinator.submit(fileRequest('any1'))
+      await until(async () => (await phase(house, any)) === 'reported', 'a second report')
+      assert.equal(ran[0], 'slow on both: tcg')
+      assert.match(ran[1] ?? '', /^any1 on (?:fast|both): uml$/)
+      assert.equal(ran.length, 2)
+      const { phase: hard, reason } = await status(house, jobs.hard)
+      assert.deepEqual([hard, reason], ['queued', 'needs a volunteer with kvm'])
+      await Promise.all([fast.stop(), both.stop()])
     }))
 
   it('trouble of its own is given back with its reason and is no vote', () =>
@@ -267,6 +306,21 @@ describe('one job', () => {
       ),
       { code: 'guest-silent' },
     ))
+
+  it("the guest's ceiling on a task follows the backend that the job runs on", async () => {
+    const seconds: number[] = []
+    const tools = fakeTools({
+      slowness: ({ profile }) => (profile.backend === 'tcg' ? 6 : 1),
+      async runVm(job, plan) {
+        seconds.push(plan.limits.taskSeconds)
+        return vmOutput(job)
+      },
+    })
+    const { profile } = testJob()
+    for (const backend of ['any', 'tcg'] as const)
+      await runJob(testJob({ profile: { ...profile, backend } }), tools, options)
+    assert.deepEqual(seconds, [300, 1_800])
+  })
 
   it('the plan says which groups could not be resolved', async () => {
     const job = testJob()

@@ -1,25 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { coordinatorConfig } from '../../coordinator/config.ts'
 import { createCoordinator } from '../../coordinator/coordinator.ts'
 import { messageOf } from '../../errors.ts'
 import { loadOrCreateIdentity } from '../../identity.ts'
 import type { Logger } from '../../logger.ts'
-import { CommandError } from '../../net/command-error.ts'
-import { fileBlob } from '../../net/file-blob.ts'
 import { createNetwork } from '../../net/libp2p.ts'
-import type { Network } from '../../net/network.ts'
 import { createIndexClient } from '../../pypi/index-client.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { createSubjectFeed } from '../../pypi/subject-feed.ts'
 import { createUploadFeed } from '../../pypi/uploads.ts'
-import { type Image, ImageStore } from '../../sandbox/image/store.ts'
+import type { Image } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
-import { imageParts } from '../../wire/image.ts'
+import { BackendDemand } from '../../wire/job.ts'
 import { ensureImage } from '../image.ts'
 import {
   eventPrinter,
@@ -28,8 +25,10 @@ import {
   type NodeFlags,
   nodeOptions,
   positiveInteger,
+  pythonsOption,
 } from '../options.ts'
 import { findPaths } from '../paths.ts'
+import { withImages } from '../serve-images.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
 
 interface Flags extends NodeFlags {
@@ -40,6 +39,8 @@ interface Flags extends NodeFlags {
   memory: number
   disk: number
   taskSeconds: number
+  python?: string[]
+  backend: BackendDemand
 }
 
 export function coordinatorCommand(): Command {
@@ -55,6 +56,12 @@ export function coordinatorCommand(): Command {
     .option('--memory <MiB>', 'memory of a VM', positiveInteger, 1024)
     .option('--disk <MiB>', "a VM's private layer", positiveInteger, 1024)
     .option('--task-seconds <n>', 'ceiling on one task', positiveInteger, 1_200)
+    .addOption(pythonsOption('interpreters jobs may ask for; the first is for those that ask for none'))
+    .addOption(
+      new Option('--backend <name>', 'what the VMs of jobs that come without a demand must run on')
+        .choices(BackendDemand.options)
+        .default('any'),
+    )
   return nodeOptions(command, join(findPaths().data, 'coordinator'), '/ip4/0.0.0.0/tcp/4001')
     .addHelpText(
       'after',
@@ -62,6 +69,7 @@ export function coordinatorCommand(): Command {
 Examples:
   pyti coordinator
   pyti coordinator --data /srv/pyti --listen /ip4/0.0.0.0/tcp/4001 --follow
+  pyti coordinator --python 3.13 --python 3.11
 
 Volunteers need one of the printed addresses. The data folder holds identity.key and report.key (mode 0600): keep them.`,
     )
@@ -78,21 +86,24 @@ async function runCoordinator(flags: Flags): Promise<void> {
     const identity = await loadOrCreateIdentity(join(flags.data, 'identity.key'))
     const reportSigner = await loadOrCreateIdentity(join(flags.data, 'report.key'))
     const blobs = await openBlobStore(join(flags.data, 'blobs'))
-    const image = await ensureImage(paths, { signal })
+    const images: Image[] = []
+    for (const python of flags.python ?? [undefined])
+      images.push(await ensureImage(paths, { signal, ...(python !== undefined && { python }) }))
     const tasks = 5
     const config = coordinatorConfig({
       quorum: flags.quorum,
       pollMs: flags.pollSeconds * 1_000,
-      profile: {
+      profiles: images.map(image => ({
         image: image.id,
         python: image.manifest.python,
+        backend: flags.backend,
         vcpus: 1,
         memoryMiB: flags.memory,
         diskMiB: flags.disk,
         taskSeconds: flags.taskSeconds,
         wallSeconds: flags.taskSeconds * tasks + 60,
         network: 'dead',
-      },
+      })),
     })
     const feed = flags.follow ? await openFeed(flags.index, log) : undefined
     const network = await createNetwork({
@@ -106,7 +117,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
       const failed = Promise.withResolvers<never>()
       failed.promise.catch(() => {})
       const coordinator = createCoordinator({
-        network: withImages(network, new ImageStore(paths.images), image),
+        network: withImages(network, images),
         store,
         blobs,
         reportSigner,
@@ -145,25 +156,4 @@ async function openFeed(override: string | undefined, log: Logger) {
   const index = createIndexClient({ url, clock: systemClock, log })
   log.info('following uploads', { index: redactUrl(url) })
   return createSubjectFeed(createUploadFeed({ index, log }), index, log)
-}
-
-/** The coordinator's own guest image, offered beside its blobs to volunteers that have it not. */
-function withImages(network: Network, images: ImageStore, image: Image): Network {
-  network.serve('image', async ({ id }) => {
-    if (id !== image.id)
-      throw new CommandError('NOT_FOUND', `guest image ${id.slice(0, 12)} is not served here`)
-    return image.manifest
-  })
-  const parts = new Map(
-    imageParts.map(part => [image.manifest.parts[part].sha256, image.manifest.parts[part].size]),
-  )
-  const readPart = (sha256: string) => {
-    const size = parts.get(sha256)
-    return size === undefined ? undefined : fileBlob(images.partPath(sha256), size)
-  }
-  return {
-    ...network,
-    serveBlobs: held =>
-      network.serveBlobs(async (sha256, peer) => (await held(sha256, peer)) ?? readPart(sha256)),
-  }
 }

@@ -75,6 +75,7 @@ async function runDemo(json: boolean): Promise<number> {
       signal,
       volunteers: 3,
       backend: driver.backend,
+      python: image.manifest.python,
       tasks: [...taskNames],
       index: index.url,
       color: useColor(),

@@ -178,10 +178,11 @@ function show(findings: Finding[], probes: Probe[], able: boolean): void {
       `${works ? 'ok  ' : 'no  '}  backend ${backend.padEnd(8)} ${detail}${bootMilliseconds === undefined ? '' : `, ready in ${bootMilliseconds} ms`}`,
     )
   print()
-  const chosen = probes.find(probe => probe.works)
+  const [first, ...others] = probes.filter(probe => probe.works).map(probe => probe.backend)
+  const onDemand = others.length > 0 ? `, and ${others.join(' or ')} for jobs that demand it` : ''
   print(
     able
-      ? `This machine can run jobs; it would use ${chosen?.backend}.`
+      ? `This machine can run jobs; it would use ${first}${onDemand}.`
       : 'This machine cannot run jobs: no backend boots.',
   )
 }

@@ -1,20 +1,21 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { silentLogger } from '../../logger.ts'
 import { createIndexClient } from '../../pypi/index-client.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
-import { taskNames } from '../../wire/job.ts'
+import { BackendDemand, taskNames } from '../../wire/job.ts'
 import { connectClient } from '../client.ts'
-import { defaultRecipe } from '../image.ts'
+import { defaultRecipe, findRecipe } from '../image.ts'
 import { type CutoffChoice, cutoffFor, cutoffOption } from '../index-cutoff.ts'
-import { indexOption, jsonOption } from '../options.ts'
+import { indexOption, jsonOption, pythonOption } from '../options.ts'
 import { exitCodes, note, print, printJson } from '../output.ts'
 import { shutdownSignal } from '../shutdown.ts'
 import { findTargets } from '../targets.ts'
 
 interface Flags {
   coordinator: string
-  python: string
+  python?: string
+  backend?: BackendDemand
   wait?: boolean
   indexCutoff: CutoffChoice
   index?: string
@@ -26,7 +27,8 @@ export function submitCommand(): Command {
     .summary('ask a coordinator to have a project or file tested')
     .argument('<what>', 'PROJECT, PROJECT==VERSION, or the path of a .whl, .tar.gz or .zip')
     .requiredOption('--coordinator <multiaddr>', 'with its /p2p/PEERID')
-    .option('--python <version>', 'interpreter the wheel must fit', '3.13')
+    .addOption(pythonOption())
+    .addOption(new Option('--backend <name>', 'what the VMs must run on').choices(BackendDemand.options))
     .option('--wait', 'until every job has ended')
     .addOption(cutoffOption())
     .addOption(indexOption())
@@ -37,12 +39,17 @@ export function submitCommand(): Command {
 Examples:
   pyti submit six --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW... --wait
   pyti submit dist/mine-1.0.tar.gz --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
+  pyti submit six --python 3.11 --backend tcg --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
 
 A local file is sent to the coordinator while this command runs.
 Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or input.`,
     )
     .action(async (what: string, flags: Flags) => {
       const signal = shutdownSignal()
+      // Always said to the coordinator: the wheel is picked for this Python and no other.
+      const { python, settled } = await (flags.python === undefined
+        ? defaultRecipe()
+        : findRecipe(flags.python))
       const lookUp = async () => {
         const index = await findIndex({
           env: process.env,
@@ -52,17 +59,23 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
       }
       const targets = await findTargets(what, {
         client: lookUp,
-        python: flags.python,
+        python,
         kinds: ['sdist', 'wheel'],
         signal,
       })
       const client = await connectClient(flags.coordinator, signal)
       try {
-        const settled = Date.parse((await defaultRecipe()).settled)
         for (const target of targets) {
-          const indexCutoff = cutoffFor(flags.indexCutoff, target.uploadTime, settled, systemClock.now())
+          const indexCutoff = cutoffFor(
+            flags.indexCutoff,
+            target.uploadTime,
+            Date.parse(settled),
+            systemClock.now(),
+          )
           const job = await client.submit(target, {
             tasks: [...taskNames],
+            python,
+            ...(flags.backend !== undefined && { backend: flags.backend }),
             ...(indexCutoff !== undefined && { indexCutoff }),
           })
           const { filename, sha256 } = target.subject
@@ -75,7 +88,8 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
           let shown = ''
           while (status.phase !== 'reported' && status.phase !== 'unresolved') {
             const seats = status.seats.map(seat => seat.state).join(', ')
-            const line = `${filename}: ${status.phase}${seats ? ` (${seats})` : ''}`
+            const lack = status.reason === undefined ? '' : `: ${status.reason}`
+            const line = `${filename}: ${status.phase}${seats ? ` (${seats})` : ''}${lack}`
             if (line !== shown) note(line)
             shown = line
             await systemClock.sleep(1_000, signal)

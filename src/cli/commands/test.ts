@@ -11,7 +11,7 @@ import type { Backend } from '../../wire/raw-data.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
 import { type CutoffChoice, cutoffOption } from '../index-cutoff.ts'
-import { backendOption, indexOption, jsonOption, positiveInteger } from '../options.ts'
+import { backendOption, indexOption, jsonOption, positiveInteger, pythonOption } from '../options.ts'
 import { exitCodes, printJson, reportError, useColor } from '../output.ts'
 import { findPaths } from '../paths.ts'
 import { createProgress } from '../progress.ts'
@@ -27,6 +27,7 @@ interface Flags {
   indexCutoff: CutoffChoice
   index?: string
   backend?: Backend
+  python?: string
   out: string
   json?: boolean
 }
@@ -54,6 +55,7 @@ export function testCommand(): Command {
     .addOption(cutoffOption())
     .addOption(indexOption())
     .addOption(backendOption())
+    .addOption(pythonOption())
     .option('--out <dir>', 'folder for reports and logs', 'pyti-reports')
     .addOption(jsonOption())
     .addHelpText(
@@ -63,6 +65,7 @@ Examples:
   pyti test six
   pyti test requests==2.32.3 --kind wheel --json
   pyti test dist/*.whl dist/*.tar.gz
+  pyti test six --python 3.11 --backend tcg
 
 Exit code: 0 a report was accepted for each distribution, whatever its verdict; 1 for some none could be; 2 bad usage or
 input; 3 this machine cannot run VMs (see pyti doctor).`,
@@ -84,7 +87,11 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
     })
     return createIndexClient({ url: index.url, clock: systemClock, log: silentLogger })
   }
-  const image = await ensureImage(paths, { signal, quiet: flags.json === true })
+  const image = await ensureImage(paths, {
+    signal,
+    quiet: flags.json === true,
+    ...(flags.python !== undefined && { python: flags.python }),
+  })
   const kinds: DistributionKind[] = flags.kind === 'both' ? ['sdist', 'wheel'] : [flags.kind]
   const targets: Target[] = []
   let worst: number = exitCodes.ok
@@ -115,6 +122,8 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
       targets,
       volunteers: flags.volunteers,
       backend: driver.backend,
+      demand: flags.backend ?? 'any',
+      python: image.manifest.python,
       tasks: flags.tasks ?? [...taskNames],
       indexCutoff: flags.indexCutoff,
       outDir: flags.out,

@@ -11,7 +11,7 @@ import { createNetwork } from '../../net/libp2p.ts'
 import { findPython } from '../../pypi/pip.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
-import { chooseBackend } from '../../sandbox/backends.ts'
+import { drivers as allDrivers, probeBackendCached } from '../../sandbox/backends.ts'
 import { ImageStore } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { Volunteer } from '../../volunteer/volunteer.ts'
@@ -19,14 +19,16 @@ import type { Backend } from '../../wire/raw-data.ts'
 import { jobTools } from '../compose-volunteer.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
+import { offeredDrivers } from '../offered-drivers.ts'
 import {
-  backendOption,
+  backendsOption,
   eventPrinter,
   indexOption,
   loggerFor,
   type NodeFlags,
   nodeOptions,
   positiveInteger,
+  pythonsOption,
 } from '../options.ts'
 import { findPaths } from '../paths.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
@@ -35,7 +37,8 @@ interface Flags extends NodeFlags {
   coordinator: string
   slots: number
   cpus?: number[]
-  backend?: Backend
+  backend?: Backend[]
+  python?: string[]
   index?: string
 }
 
@@ -51,7 +54,12 @@ export function volunteerCommand(): Command {
     )
     .option('--slots <n>', 'VMs at the same time', positiveInteger, 1)
     .option('--cpus <list>', 'host CPUs the VMs are pinned to, e.g. 0,2', parseCpus)
-    .addOption(backendOption())
+    .addOption(backendsOption())
+    .addOption(
+      pythonsOption(
+        'guest images to have ready; others are fetched from the coordinator when a job needs them',
+      ),
+    )
     .addOption(indexOption())
   return nodeOptions(command, join(findPaths().data, 'volunteer'), '/ip4/0.0.0.0/tcp/0')
     .addHelpText(
@@ -59,7 +67,8 @@ export function volunteerCommand(): Command {
       `
 Examples:
   pyti volunteer --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
-  pyti volunteer --coordinator /dns4/pyti.example/tcp/4001/p2p/12D3KooW... --slots 2 --cpus 2,3`,
+  pyti volunteer --coordinator /dns4/pyti.example/tcp/4001/p2p/12D3KooW... --slots 2 --cpus 2,3
+  pyti volunteer --coordinator /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW... --backend uml --backend tcg`,
     )
     .action((flags: Flags) => runVolunteer(flags))
 }
@@ -83,13 +92,20 @@ async function runVolunteer(flags: Flags): Promise<void> {
     ...(flags.index !== undefined && { override: flags.index }),
   })
   const uv = await findUv(paths, log, signal)
-  const image = await ensureImage(paths, { signal })
-  const driver = await chooseBackend(
-    { image, runDir: paths.run, cacheDir: paths.probes, signal },
-    flags.backend,
-  )
+  const [firstPython, ...otherPythons] = flags.python ?? []
+  const image = await ensureImage(paths, {
+    signal,
+    ...(firstPython !== undefined && { python: firstPython }),
+  })
+  for (const python of otherPythons) await ensureImage(paths, { signal, python })
+  const drivers = await offeredDrivers(allDrivers, {
+    probe: driver => probeBackendCached(driver, { image, runDir: paths.run, cacheDir: paths.probes, signal }),
+    only: flags.backend,
+    onFailure: ({ backend, detail }) => log.info('backend not offered', { backend, reason: detail }),
+  })
+  const backends = drivers.map(driver => driver.backend)
   log.info('ready to work', {
-    backend: driver.backend,
+    backends: backends.join(' '),
     image: image.id.slice(0, 12),
     index: redactUrl(index.url),
     slots: flags.slots,
@@ -116,7 +132,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
           paths,
           index,
           uv,
-          driver,
+          drivers,
           network,
           log,
           images: new ImageStore(paths.images),
@@ -127,7 +143,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
           onVm: event => print({ event: 'vm', ...event }),
         }),
       },
-      { slots: flags.slots, backends: [driver.backend] },
+      { slots: flags.slots, backends },
     )
     volunteer.start()
     print({ event: 'ready', peer: identity.peerId, addresses: network.addresses() })
