@@ -9,9 +9,9 @@ import { createIndexClient } from '../pypi/index-client.ts'
 import { prepareInputs } from '../pypi/intake.ts'
 import type { IndexConfig } from '../pypi/pip-config.ts'
 import { redactUrl } from '../pypi/redact.ts'
-import { takeCpu } from '../sandbox/cpu-slot.ts'
 import type { ImageStore } from '../sandbox/image/store.ts'
-import { runGuest } from '../sandbox/run-guest.ts'
+import { VmPool } from '../sandbox/pool.ts'
+import { runJobIn } from '../sandbox/run-guest.ts'
 import type { Driver } from '../sandbox/vm.ts'
 import type { BlobStore } from '../store/store.ts'
 import type { JobTools } from '../volunteer/run-job.ts'
@@ -35,8 +35,10 @@ export function jobTools(options: {
   coordinator: PeerId
   cpus: number[]
   log: Logger
-  onVm?: (event: { state: 'started' | 'cleaned'; pid: number; job: string }) => void
-}): JobTools {
+  /** VMs of the preferred backend to keep ready between jobs. */
+  warm: number
+  onVm?: (event: { state: 'started' | 'cleaned'; pid: number }) => void
+}): JobTools & { close(): Promise<void> } {
   const { paths, index, drivers, network, coordinator, log } = options
   const clock = systemClock
   const client = createIndexClient({ url: index.url, clock, log })
@@ -50,8 +52,26 @@ export function jobTools(options: {
     ...(index.caFile !== undefined && { caFile: index.caFile }),
   }
   const findImage = imageFinder({ store: options.images, dir: paths.images, network, coordinator })
+  const pools = new Map(
+    drivers.map((driver, index) => [
+      driver.backend,
+      new VmPool({
+        driver,
+        size: index === 0 ? options.warm : 0,
+        cpus: options.cpus,
+        runDir: paths.run,
+        templates: paths.templates,
+        log,
+        ...(options.onVm && { onVm: options.onVm }),
+      }),
+    ]),
+  )
 
   return {
+    async close() {
+      await Promise.all([...pools.values()].map(pool => pool.close()))
+    },
+
     slowness: job => driverFor(job).slowness,
 
     async prepare(job, { signal, onStage }) {
@@ -93,32 +113,17 @@ export function jobTools(options: {
 
     async runVm(job, plan, files, { signal, onEvent, onStart }) {
       const driver = driverFor(job)
+      const pool = pools.get(driver.backend)
+      if (!pool) throw new PytiError('internal', `no pool of ${driver.backend} VMs`)
+      const { memoryMiB, diskMiB, wallSeconds } = job.profile
       const image = await findImage(job.profile.image, signal)
-      const slot = await takeCpu(options.cpus, signal)
-      onStart()
-      let pid = 0
+      const taken = await pool.take({ image, memoryMiB, diskMiB }, { signal, onCpu: onStart })
       try {
-        const output = await runGuest({
-          driver,
-          image,
-          plan,
-          files,
-          cpu: slot.cpu,
-          signal,
-          onEvent,
-          memoryMiB: job.profile.memoryMiB,
-          diskMiB: job.profile.diskMiB,
-          wallSeconds: job.profile.wallSeconds,
-          runDir: paths.run,
-          onStart: vm => {
-            pid = vm.pid
-            options.onVm?.({ state: 'started', pid, job: job.subject.filename })
-          },
-        })
+        const guest = { plan, files, wallSeconds, onEvent, signal }
+        const output = await runJobIn(taken.ready, driver.slowness, guest)
         return { backend: driver.backend, kernel: output.hello.kernel, ...output }
       } finally {
-        await slot.release()
-        options.onVm?.({ state: 'cleaned', pid, job: job.subject.filename })
+        await taken.release()
       }
     },
   }

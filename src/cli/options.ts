@@ -9,6 +9,10 @@ export function positiveInteger(text: string): number {
   return value
 }
 
+export function wholeNumber(text: string): number {
+  return text === '0' ? 0 : positiveInteger(text)
+}
+
 export const backendOption = () =>
   new Option('--backend <name>', 'VM backend instead of the first that boots here').choices(Backend.options)
 

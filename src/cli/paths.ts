@@ -13,6 +13,8 @@ export interface Paths {
   tools: string
   uvCache: string
   probes: string
+  /** Saved VMs that others are restored from. */
+  templates: string
   /** Folders of running VMs. Other users must be able to reach it: root's VMs run under a user id of their own. */
   run: string
   /** Keys and databases of nodes: not to be lost. */
@@ -40,6 +42,7 @@ export function findPaths(env = process.env): Paths {
     tools: join(cache, 'tools'),
     uvCache: join(cache, 'uv'),
     probes: join(cache, 'probes'),
+    templates: join(cache, 'templates'),
     run: join(cache, 'run'),
   }
 }

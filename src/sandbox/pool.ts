@@ -13,7 +13,7 @@ const pingMs = 5_000
 
 export interface PoolOptions {
   driver: Driver
-  /** VMs to keep ready; none switches the pool off. */
+  /** VMs to keep ready. With none only templates are made ahead. */
   size: number
   cpus: readonly number[]
   runDir: string
@@ -46,14 +46,17 @@ export class VmPool {
     this.#options = options
   }
 
-  get driver(): Driver {
-    return this.#options.driver
-  }
-
-  /** A waiting VM, or a fresh one when there is none of this shape. @throws PytiError as `startVm` */
-  async take(shape: VmShape, signal?: AbortSignal): Promise<TakenVm> {
+  /**
+   * A waiting VM, or a fresh one when there is none of this shape. `onCpu` is called when it is this job's turn.
+   * @throws PytiError as `startVm`
+   */
+  async take(
+    shape: VmShape,
+    { signal, onCpu }: { signal?: AbortSignal; onCpu?: () => void } = {},
+  ): Promise<TakenVm> {
     const slot = await takeCpu(this.#options.cpus, signal)
     try {
+      onCpu?.()
       const waiting = await this.#takeWaiting(shape, slot)
       const ready = waiting ?? (await this.#start(shape, slot.cpu, signal))
       const release = async () => {
@@ -71,7 +74,8 @@ export class VmPool {
   /** Starts one VM of a shape in the background unless enough wait. */
   fill(shape: VmShape): void {
     const { size, log } = this.#options
-    if (this.#closed.signal.aborted || this.#waiting.length + this.#filling.size >= size) return
+    const enough = this.#waiting.length + this.#filling.size >= Math.max(1, size)
+    if (this.#closed.signal.aborted || enough) return
     const filling = this.#fillOne(shape)
       .catch(error => {
         if (!this.#closed.signal.aborted) log.warn('no VM could be kept ready', { reason: messageOf(error) })
@@ -101,13 +105,15 @@ export class VmPool {
   }
 
   async #fillOne(shape: VmShape): Promise<void> {
-    const { driver, cpus, runDir, templates } = this.#options
+    const { driver, cpus, runDir, size, templates } = this.#options
     const { signal } = this.#closed
+    if (size === 0 && !driver.prepare) return
     // A VM that waits takes its memory from somebody: only where there is plenty.
     if (freemem() < 2 * (shape.memoryMiB + shape.diskMiB) * MiB) return
     const slot = await takeCpu(cpus, signal)
     try {
       await driver.prepare?.(shape, { templates, runDir, signal })
+      if (size === 0) return
       const ready = await this.#start(shape, slot.cpu, signal)
       try {
         await ready.session.warm(warmMs * driver.slowness, signal)

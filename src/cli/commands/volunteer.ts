@@ -29,6 +29,7 @@ import {
   nodeOptions,
   positiveInteger,
   pythonsOption,
+  wholeNumber,
 } from '../options.ts'
 import { findPaths } from '../paths.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
@@ -36,6 +37,7 @@ import { shutdownSignal, untilAborted } from '../shutdown.ts'
 interface Flags extends NodeFlags {
   coordinator: string
   slots: number
+  warm?: number
   cpus?: number[]
   backend?: Backend[]
   python?: string[]
@@ -53,6 +55,7 @@ export function volunteerCommand(): Command {
       'the coordinator, with its /p2p/PEERID: no other peer is ever obeyed',
     )
     .option('--slots <n>', 'VMs at the same time', positiveInteger, 1)
+    .option('--warm <n>', 'VMs kept ready for the next job; as many as slots by default', wholeNumber)
     .option('--cpus <list>', 'host CPUs the VMs are pinned to, e.g. 0,2', parseCpus)
     .addOption(backendsOption())
     .addOption(
@@ -119,6 +122,21 @@ async function runVolunteer(flags: Flags): Promise<void> {
     log,
   })
   try {
+    const tools = jobTools({
+      paths,
+      index,
+      uv,
+      drivers,
+      network,
+      log,
+      images: new ImageStore(paths.images),
+      python: await findPython(process.env),
+      received: await openBlobStore(join(flags.data, 'received')),
+      coordinator: target.peer,
+      cpus: flags.cpus ?? Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
+      warm: flags.warm ?? flags.slots,
+      onVm: event => print({ event: 'vm', ...event }),
+    })
     const volunteer = new Volunteer(
       {
         network,
@@ -128,20 +146,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
         random: randomBytes,
         log,
         onEvent: print,
-        tools: jobTools({
-          paths,
-          index,
-          uv,
-          drivers,
-          network,
-          log,
-          images: new ImageStore(paths.images),
-          python: await findPython(process.env),
-          received: await openBlobStore(join(flags.data, 'received')),
-          coordinator: target.peer,
-          cpus: flags.cpus ?? Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
-          onVm: event => print({ event: 'vm', ...event }),
-        }),
+        tools,
       },
       { slots: flags.slots, backends },
     )
@@ -165,6 +170,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
       why: signal.reason instanceof PytiError ? signal.reason.message : '',
     })
     await volunteer.stop()
+    await tools.close()
     await link
   } finally {
     await network.stop()
