@@ -12,8 +12,8 @@ import { findPaths } from '../src/cli/paths.ts'
 import { makeDistributions } from '../src/pypi/make-distribution.ts'
 import { chooseBackend } from '../src/sandbox/backends.ts'
 import { runGuest } from '../src/sandbox/run-guest.ts'
-import { taskNames } from '../src/wire/job.ts'
-import { Backend, GuestRecord } from '../src/wire/raw-data.ts'
+import { Backend, taskNames } from '../src/wire/job.ts'
+import { GuestRecord } from '../src/wire/raw-data.ts'
 
 const { values } = parseArgs({
   options: {

@@ -2,7 +2,7 @@ import { PytiError } from '../errors.ts'
 import { publicKeyFromPeerId } from '../peer-id.ts'
 import { canonicalJson } from '../wire/canonical.ts'
 import type { Envelope } from '../wire/commands.ts'
-import { type Job, jobId } from '../wire/job.ts'
+import { demandedBackend, type Job, jobId } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import { RawData } from '../wire/raw-data.ts'
 import { demand } from './checks.ts'
@@ -71,7 +71,24 @@ export function rawDataOf({ statement, volunteer }: Testimony, bytes: Uint8Array
       canonicalJson(subject) === canonicalJson(job.subject),
     `the raw data of ${volunteer} belongs to another job`,
   )
+  demandBackend(rawData, volunteer, job)
   return rawData
+}
+
+/**
+ * The backend is in the volatile half, which nobody votes on; it is the volunteer's signed word all the same. `none` is
+ * what it says when no VM was needed, or when what the VM said does not count: then no task can have run.
+ */
+function demandBackend({ guest, tasks }: RawData, volunteer: string, job: Job): void {
+  const demanded = demandedBackend(job.profile)
+  const { backend } = guest.volatile
+  if (demanded === undefined || backend === demanded) return
+  demand(backend === 'none', `the VM ran on ${backend} (${volunteer}), but the job demands ${demanded}`)
+  for (const [task, { stable }] of Object.entries(tasks))
+    demand(
+      stable.reason === 'bad-input' || stable.reason === 'tampered',
+      `the raw data names no backend (${volunteer}) but has the task ${task}; the job demands ${demanded}`,
+    )
 }
 
 /**

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Backend } from '../wire/raw-data.ts'
+import type { Backend } from '../wire/job.ts'
 import { type ChildNode, startChildNode } from './child-node.ts'
 import type { NodeEvent } from './events.ts'
 import type { Paths } from './paths.ts'

@@ -1,7 +1,7 @@
 import { PytiError } from '../errors.ts'
 import type { Probe } from '../sandbox/backends.ts'
 import type { Driver } from '../sandbox/vm.ts'
-import type { Backend } from '../wire/raw-data.ts'
+import type { Backend } from '../wire/job.ts'
 
 /**
  * Every backend that boots here, in order of preference.

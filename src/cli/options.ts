@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Logger, type LogLevel, lineLogger } from '../logger.ts'
-import { PythonVersion } from '../wire/job.ts'
-import { Backend } from '../wire/raw-data.ts'
+import { Backend, PythonVersion } from '../wire/job.ts'
 
 export function positiveInteger(text: string): number {
   const value = Number(text)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PytiError } from '../errors.ts'
+import type { Backend } from '../wire/job.ts'
 import { Profile, TaskName, taskNames } from '../wire/job.ts'
-import type { Backend } from '../wire/raw-data.ts'
 
 const Ms = z.int().min(1)
 const second = 1_000

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isCode } from '../errors.ts'
+import type { Backend } from '../wire/job.ts'
 import { backendFor, type Lease } from '../wire/job.ts'
-import type { Backend } from '../wire/raw-data.ts'
 import { type CoordinatorConfig, leaseMs } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Random } from './new-job.ts'

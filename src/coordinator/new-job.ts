@@ -48,7 +48,7 @@ export function jobFor(
     tasks,
     profile: {
       ...withTaskSeconds(profile, request.taskSeconds, tasks.length),
-      backend: request.backend ?? profile.backend ?? 'any',
+      backend: request.backend ?? profile.backend,
       hashSeed: Buffer.from(random(4)).readUInt32BE(),
     },
     indexCutoff:

@@ -1,5 +1,5 @@
+import type { Backend } from '../wire/job.ts'
 import { backendFor, type Profile } from '../wire/job.ts'
-import type { Backend } from '../wire/raw-data.ts'
 
 /** What a volunteer said about itself in `hello`. */
 export interface Introduction {

@@ -3,7 +3,7 @@ import { demandSameJob, rawDataOf, readTestimony, type Testimony } from '../atte
 import { PytiError } from '../errors.ts'
 import type { BlobRef } from '../net/network.ts'
 import type { Envelope } from '../wire/commands.ts'
-import { demandedBackend, type Job } from '../wire/job.ts'
+import type { Job } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import type { RawData } from '../wire/raw-data.ts'
 
@@ -40,7 +40,6 @@ export function checkRawData(testimony: Testimony, bytes: Uint8Array, job: Job):
     if (entry.stable.reason !== 'not-requested' && !job.tasks.some(asked => asked === task))
       throw bad(`the raw data has the task ${task}, which the job does not ask for`)
   for (const task of job.tasks) if (!rawData.tasks[task]) throw bad(`the raw data lacks the task ${task}`)
-  demandBackend(rawData, job)
   const { attachments } = rawData
   if (new Set(attachments.map(({ name }) => name)).size < attachments.length)
     throw bad('two attachments have one name')
@@ -49,20 +48,6 @@ export function checkRawData(testimony: Testimony, bytes: Uint8Array, job: Job):
   const total = attachments.reduce((sum, { size }) => sum + size, 0)
   if (total > limits.guestOutputBytes) throw tooLarge('all attachments', total, limits.guestOutputBytes)
   return rawData
-}
-
-/**
- * The backend is in the volatile half, which nobody votes on; it is the volunteer's signed word all the same. `none` is
- * what it says when no VM was needed, or when what the VM said does not count: then no task can have run.
- */
-function demandBackend({ guest, tasks }: RawData, job: Job): void {
-  const demanded = demandedBackend(job.profile)
-  const { backend } = guest.volatile
-  if (demanded === undefined || backend === demanded) return
-  if (backend !== 'none') throw bad(`the VM ran on ${backend}, but the job demands ${demanded}`)
-  for (const [task, { stable }] of Object.entries(tasks))
-    if (stable.reason !== 'bad-input' && stable.reason !== 'tampered')
-      throw bad(`the raw data names no backend but has the task ${task}; the job demands ${demanded}`)
 }
 
 /** Whatever is wrong with what a volunteer signed is its mistake, not ours. */

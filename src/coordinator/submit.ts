@@ -47,7 +47,7 @@ function findSame(job: Job, jobs: Jobs): string | undefined {
 
 /** A job without what is drawn anew each time. */
 function essence({ subject, origin, tasks, profile }: Job): string {
-  const { backend = 'any' } = profile
+  const { backend } = profile
   return digestOf({ subject, origin, tasks, profile: { ...profile, backend, hashSeed: 0 } })
 }
 

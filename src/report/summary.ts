@@ -13,8 +13,8 @@ export const Summary = z.strictObject({
   tasks: TaskResults.partial(),
   findings: z.array(Finding),
   agreement: z.strictObject({ volunteers: z.int().min(0), agreeing: z.int().min(0) }),
-  /** What the job asked for: the guest's Python, and the backend its VMs had to have. Absent in lines of old. */
-  profile: z.strictObject({ python: PythonVersion, backend: BackendDemand }).optional(),
+  /** What the job asked for: the guest's Python, and the backend its VMs had to have. */
+  profile: z.strictObject({ python: PythonVersion, backend: BackendDemand }),
   /** What the VMs ran on: `uml`; `tcg+uml` when volunteers differ; `none` when no VM was needed. */
   backend: z.string().regex(/^(?:kvm|none|tcg|uml)(?:\+(?:kvm|none|tcg|uml))*$/),
   /** Medians over the volunteers; `total` is what the person waited. */
@@ -84,7 +84,7 @@ export function summariseUnresolved(
   }
 }
 
-function asked({ python, backend = 'any' }: Asked): Summary['profile'] {
+function asked({ python, backend }: Asked): Summary['profile'] {
   return { python, backend }
 }
 

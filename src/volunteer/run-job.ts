@@ -90,11 +90,16 @@ async function runOnce(
     const logs = new Map([...output.items].filter(([name]) => name.startsWith('logs/')))
     return { kind: 'record', record, logs, ...output }
   } catch (error) {
-    // Package code runs only after the set-up: what breaks off before that is this machine's own trouble.
-    if (error instanceof PytiError && (error.details.stage === 'working' || error.code === 'bad-record'))
+    if (error instanceof PytiError && isPackagesDoing(error))
       return { kind: 'tampered', detail: messageOf(error) }
     throw error
   }
+}
+
+/** What ends a guest while package code runs is the package's, unless the machine around it had no room. */
+function isPackagesDoing(error: PytiError): boolean {
+  if (error.code === 'host-out-of-memory' || error.code === 'host-out-of-disk') return false
+  return error.details.stage === 'working' || error.code === 'bad-record'
 }
 
 /** @throws PytiError `bad-record`: the agent never writes one like that */

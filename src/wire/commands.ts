@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ImageManifest } from './image.ts'
 import {
+  Backend,
   BackendDemand,
   Hex128,
   Lease,
@@ -12,7 +13,7 @@ import {
   TaskName,
 } from './job.ts'
 import { limits } from './limits.ts'
-import { Attachment, Backend } from './raw-data.ts'
+import { Attachment } from './raw-data.ts'
 
 /** Command API: JSON requests and replies between volunteers, submitters and the coordinator. */
 export const commandApiVersion = 1

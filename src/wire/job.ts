@@ -47,7 +47,8 @@ export const PythonVersion = z.string().regex(/^3\.\d{1,2}$/, 'minor version of 
 /** What the VM of a job must run on. */
 export const BackendDemand = z.enum(['any', 'kvm', 'uml', 'tcg'])
 export type BackendDemand = z.infer<typeof BackendDemand>
-type Backend = Exclude<BackendDemand, 'any'>
+export const Backend = BackendDemand.exclude(['any'])
+export type Backend = z.infer<typeof Backend>
 
 /** The VM's settings, chosen by the coordinator per job. */
 export const Profile = z.strictObject({
@@ -55,8 +56,8 @@ export const Profile = z.strictObject({
   image: Sha256,
   /** Of the guest's interpreter. */
   python: PythonVersion,
-  /** Absent in jobs from before there was a choice: a default would change their ids and void their reports. */
-  backend: BackendDemand.optional(),
+  /** Class of VM the job must run on. */
+  backend: BackendDemand,
   /** One: no backend gives a guest more so far, and User-mode Linux never can. */
   vcpus: z.literal(1),
   memoryMiB: z.int().min(128).max(65_536),
@@ -73,7 +74,7 @@ export const Profile = z.strictObject({
 export type Profile = z.infer<typeof Profile>
 
 /** The one backend a job may run on; `undefined` when any will do. */
-export function demandedBackend({ backend = 'any' }: Pick<Profile, 'backend'>): Backend | undefined {
+export function demandedBackend({ backend }: Pick<Profile, 'backend'>): Backend | undefined {
   return backend === 'any' ? undefined : backend
 }
 

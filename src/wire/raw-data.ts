@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DistributionFilename, Hex128, Sha256, Subject } from './job.ts'
+import { Backend, DistributionFilename, Hex128, Sha256, Subject } from './job.ts'
 
 const Text = (max: number) => z.string().max(max)
 const Version = Text(100)
@@ -207,9 +207,6 @@ export const IntakeStable = z.strictObject({
     .max(1_000),
 })
 export type IntakeStable = z.infer<typeof IntakeStable>
-
-export const Backend = z.enum(['kvm', 'uml', 'tcg'])
-export type Backend = z.infer<typeof Backend>
 
 /** One file of the raw data that travels as a blob beside it (logs). */
 export const Attachment = z.strictObject({ name: Text(200), sha256: Sha256, size: z.int().min(0) })

@@ -5,7 +5,7 @@ import { offeredDrivers } from '../../src/cli/offered-drivers.ts'
 import { backendsOption, pythonOption, pythonsOption } from '../../src/cli/options.ts'
 import { isCode } from '../../src/errors.ts'
 import type { Driver } from '../../src/sandbox/vm.ts'
-import type { Backend } from '../../src/wire/raw-data.ts'
+import type { Backend } from '../../src/wire/job.ts'
 
 const driver = (backend: Backend): Driver => ({
   backend,

@@ -255,7 +255,7 @@ test('the summary line of a job without agreement', () => {
     reason: 'volunteers disagree on build',
     volunteers: 7,
     totalSeconds: 90,
-    profile: { python: '3.11' },
+    profile: { python: '3.11', backend: 'any' as const },
   }
   const summary = summariseUnresolved(base.subject, extras)
   assert.deepEqual(Summary.parse(summary), summary)

@@ -5,8 +5,8 @@ import { silentLogger } from '../../src/logger.ts'
 import { type JobTools, runJob } from '../../src/volunteer/run-job.ts'
 import { Volunteer, type VolunteerEvent } from '../../src/volunteer/volunteer.ts'
 import type { GuestEvent } from '../../src/wire/guest.ts'
-import { backendFor, type Job } from '../../src/wire/job.ts'
-import { type Backend, RawData } from '../../src/wire/raw-data.ts'
+import { type Backend, backendFor, type Job } from '../../src/wire/job.ts'
+import { RawData } from '../../src/wire/raw-data.ts'
 import {
   coordinatorPeer,
   fileRequest,

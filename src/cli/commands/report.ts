@@ -65,6 +65,9 @@ Exit code: 0 shown; 1 there is no such report, or it does not verify; 2 bad usag
               agreeing,
               backend,
               seconds,
+              ...(verification.report && {
+                profile: verification.report.predicate.job.definition.profile,
+              }),
               colour: useColor(),
               ...(flags.save !== undefined && { report: flags.save }),
             }),

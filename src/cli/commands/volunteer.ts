@@ -15,7 +15,7 @@ import { drivers as allDrivers, probeBackendCached } from '../../sandbox/backend
 import { ImageStore } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { Volunteer } from '../../volunteer/volunteer.ts'
-import type { Backend } from '../../wire/raw-data.ts'
+import type { Backend } from '../../wire/job.ts'
 import { jobTools } from '../compose-volunteer.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
