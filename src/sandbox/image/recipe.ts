@@ -1,62 +1,73 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { digestOf, sha256 } from '../../wire/canonical.ts'
+import { PytiError } from '../../errors.ts'
+import { JailPaths } from '../../wire/image.ts'
 
-/** What a guest image is made from: data, so that another Debian or Python is another file, not another branch. */
+const PackageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/)
+const Suite = z.string().regex(/^[a-z][a-z-]*$/)
+/** A shell and dpkg pattern below the root: nothing in it may end the double-quoted word it is put behind. */
+const RootPattern = z
+  .string()
+  .regex(/^(?:\/[A-Za-z0-9_.*?+[\]-]+)+$/)
+  .refine(pattern => !pattern.split('/').includes('..'))
+/** Matches exactly one member of the unpacked packages (`path.matchesGlob`). */
+const MemberGlob = z.string().regex(/^[a-z][A-Za-z0-9_.*+/-]*$/)
+
+const BootStage = z.strictObject({
+  suite: Suite,
+  packages: z.array(PackageName).min(1),
+  /** Parts of the image, and what goes into the initramfs. */
+  take: z.partialRecord(z.enum(['uml', 'libc', 'loader', 'shell', 'vmlinuz', 'busybox']), MemberGlob),
+  /** Kernel modules in the order they are loaded. */
+  modules: z.partialRecord(z.enum(['uml', 'qemu']), z.array(MemberGlob)),
+})
+export type BootStage = z.infer<typeof BootStage>
+
+/** What a guest image is made from: data, so that another Debian, Python or machine is another file, not another branch. */
 export const Recipe = z.strictObject({
-  schema: z.literal('pyti.recipe/1'),
-  name: z.string(),
+  schema: z.literal('pyti.recipe/2'),
+  name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
   /** Debian release. */
-  suite: z.string(),
-  python: z.string(),
+  suite: Suite,
+  /** Debian's name of it, such as `amd64`. */
+  architecture: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
+  python: z.string().regex(/^\d+\.\d+$/),
   /** RFC 3339. From then on most of the index fits this Python: dependencies are never resolved as of an earlier day. */
   settled: z.iso.datetime(),
   /** Unix seconds given to every file of the image. */
-  sourceDateEpoch: z.int(),
-  packages: z.array(z.string()),
-  /** Packages the kernels, their modules and busybox are taken out of; only unpacked, never installed. */
-  boot: z.array(z.strictObject({ suite: z.string(), packages: z.array(z.string()) })),
+  sourceDateEpoch: z.int().min(0),
+  packages: z.array(PackageName).min(1),
+  /** Packages kernels, their libraries, their modules and busybox are taken out of; only unpacked, never installed. */
+  boot: z.array(BootStage).min(1),
   /** dpkg `path-exclude` patterns. */
-  exclude: z.array(z.string()),
-  /** Removed after installation, shell patterns below the root. */
-  remove: z.array(z.string()),
-  /** Kernel modules in the order they are loaded. */
-  modules: z.strictObject({ uml: z.array(z.string()), qemu: z.array(z.string()) }),
+  exclude: z.array(RootPattern),
+  /** Removed after installation. */
+  remove: z.array(RootPattern).min(1),
+  /** Where the User-mode Linux kernel looks for its library and loader inside the jail. */
+  jail: JailPaths,
+  /** Ceilings of what a volunteer has to fetch and keep in memory. */
+  limits: z.strictObject({ baseBytes: z.int().min(1), initramfsBytes: z.int().min(1) }),
 })
 export type Recipe = z.infer<typeof Recipe>
 
-/** Files of `guest/` that go into the initramfs, sorted by path. */
-export interface GuestSources {
-  init: Uint8Array
-  agent: { name: string; data: Uint8Array }[]
+/** @throws PytiError `recipe-malformed` */
+export async function readRecipe(path: string): Promise<Recipe> {
+  return parseRecipe(await readFile(path, 'utf8'), path)
 }
 
-export async function readGuestSources(guestDir: string): Promise<GuestSources> {
-  const names = (await readdir(join(guestDir, 'agent')))
-    .filter(name => /^[a-z][a-z0-9_]*\.py$/.test(name))
-    .sort()
-  return {
-    init: await readFile(join(guestDir, 'init')),
-    agent: await Promise.all(
-      names.map(async name => ({ name, data: await readFile(join(guestDir, 'agent', name)) })),
-    ),
+/** @throws PytiError `recipe-malformed` */
+export function parseRecipe(text: string, path: string): Recipe {
+  try {
+    return Recipe.parse(JSON.parse(text))
+  } catch (cause) {
+    const detail = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause)
+    throw new PytiError('recipe-malformed', `${path} is not a recipe: ${detail}`, { cause })
   }
 }
 
-export async function readRecipe(path: string): Promise<Recipe> {
-  return Recipe.parse(JSON.parse(await readFile(path, 'utf8')))
-}
-
-/** Names the parts that come from Debian; unchanged while only the agent or a mere description changes. */
-export function recipeDigest({ name: _name, python: _python, settled: _settled, ...inputs }: Recipe): string {
-  return digestOf(inputs)
-}
-
-export function sourcesDigest(recipe: Recipe, sources: GuestSources): string {
-  return digestOf({
-    recipe: recipeDigest(recipe),
-    init: sha256(sources.init),
-    agent: sources.agent.map(file => [file.name, sha256(file.data)]),
-  })
+/** Every recipe of a folder, by name. @throws PytiError `recipe-malformed` */
+export async function readRecipes(dir: string): Promise<Recipe[]> {
+  const names = (await readdir(dir)).filter(name => name.endsWith('.json') && !name.endsWith('.lock.json'))
+  return Promise.all(names.sort().map(name => readRecipe(join(dir, name))))
 }

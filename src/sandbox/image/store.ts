@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
@@ -9,6 +9,7 @@ import {
   imageId,
   imageParts,
 } from '../../wire/image.ts'
+import { FileVerifier } from './verify.ts'
 
 /** A guest image on disk, its parts verified. */
 export interface Image {
@@ -17,110 +18,120 @@ export interface Image {
   path(part: ImagePart): string
 }
 
+const touchMs = 3_600_000
+const hint = 'run `pyti image build`'
+
 /** Content-addressed home of guest images: `files/SHA256` and one manifest per image. */
 export class ImageStore {
   readonly #dir: string
-  readonly #verified = new Map<string, Promise<void>>()
+  readonly #now: () => number
+  readonly #verifier = new FileVerifier()
 
-  constructor(dir: string) {
+  constructor(dir: string, now: () => number = Date.now) {
     this.#dir = dir
+    this.#now = now
   }
 
   partPath(sha256: string): string {
     return join(this.#dir, 'files', sha256)
   }
 
-  /** Moves a finished file into the store under its digest. */
+  isWhole(sha256: string): Promise<boolean> {
+    return this.#verifier.isWhole(this.partPath(sha256), sha256)
+  }
+
+  /** Moves a finished file into the store under its digest. One that is there stays, as a VM may be using it. */
   async adopt(path: string): Promise<{ sha256: string; size: number }> {
     const sha256 = await digestFile(path)
-    await mkdir(join(this.#dir, 'files'), { recursive: true, mode: 0o755 })
-    await chmod(path, 0o555) // kernel, loader and shell are executed in the jail
     const { size } = await stat(path)
-    await rename(path, this.partPath(sha256))
+    if (await this.isWhole(sha256)) {
+      await rm(path)
+      // Young again for `collectImages`: whoever brought it has not saved a manifest that names it yet.
+      await utimes(this.partPath(sha256), new Date(this.#now()), new Date(this.#now()))
+    } else {
+      await mkdir(join(this.#dir, 'files'), { recursive: true, mode: 0o755 })
+      await chmod(path, 0o555) // kernel, loader and shell are executed in the jail
+      await rename(path, this.partPath(sha256))
+    }
     return { sha256, size }
   }
 
   async save(manifest: ImageManifest): Promise<string> {
     const id = imageId(manifest)
-    await writeAtomically(join(this.#dir, `${id}.json`), JSON.stringify(manifest, null, 2))
+    await writeAtomically(this.#manifestPath(id), JSON.stringify(manifest, null, 2))
     return id
   }
 
-  /** Every part's digest is checked once per process before the first use. @throws PytiError `image-missing` | `image-corrupt` */
+  /**
+   * Every part is a regular file whose digest was checked since it last changed.
+   * @throws PytiError `image-missing` | `image-corrupt`
+   */
   async open(id: string): Promise<Image> {
     const manifest = await this.manifest(id)
-    for (const part of imageParts) await this.#verify(id, manifest.parts[part].sha256)
+    for (const part of imageParts)
+      if (!(await this.isWhole(manifest.parts[part].sha256)))
+        throw new PytiError(
+          'image-corrupt',
+          `${part} of guest image ${id.slice(0, 12)} is missing, damaged or not a regular file`,
+          { hint },
+        )
+    await this.#touch(id)
     return { id, manifest, path: part => this.partPath(manifest.parts[part].sha256) }
   }
 
+  /** @throws PytiError `image-missing` | `image-corrupt` */
   async manifest(id: string): Promise<ImageManifest> {
     let text: string
     try {
-      text = await readFile(join(this.#dir, `${id}.json`), 'utf8')
+      text = await readFile(this.#manifestPath(id), 'utf8')
     } catch (cause) {
       throw new PytiError('image-missing', `guest image ${id.slice(0, 12)} is not here`, {
         hint: 'run `pyti image build`',
         cause,
       })
     }
-    const manifest = ImageManifestSchema.safeParse(JSON.parse(text))
-    if (!manifest.success || imageId(manifest.data) !== id)
-      throw new PytiError('image-corrupt', `manifest of guest image ${id.slice(0, 12)} is damaged`, {
-        hint: 'run `pyti image gc` and `pyti image build`',
-      })
-    return manifest.data
+    const manifest = parseManifest(text)
+    if (!manifest || imageId(manifest) !== id)
+      throw new PytiError('image-corrupt', `manifest of guest image ${id.slice(0, 12)} is damaged`, { hint })
+    return manifest
   }
 
+  /** Images whose manifest is readable: those of other versions of this software may not be. */
   async list(): Promise<{ id: string; manifest: ImageManifest; bytes: number }[]> {
     const names = await readdir(this.#dir).catch(() => [])
     const found = []
     for (const name of names.sort()) {
-      const id = /^([0-9a-f]{64})\.json$/.exec(name)?.[1]
-      if (!id) continue
-      const manifest = await this.manifest(id)
-      found.push({
-        id,
-        manifest,
-        bytes: imageParts.reduce((sum, part) => sum + manifest.parts[part].size, 0),
-      })
+      const id = imageIdOf(name)
+      const manifest = id && (await this.manifest(id).catch(() => undefined))
+      if (!id || !manifest) continue
+      const bytes = imageParts.reduce((sum, part) => sum + manifest.parts[part].size, 0)
+      found.push({ id, manifest, bytes })
     }
     return found
   }
 
-  /** Removes every image but `keep`, and files nothing refers to. @returns freed bytes */
-  async collect(keep: string[]): Promise<number> {
-    const needed = new Set<string>()
-    for (const { id, manifest } of await this.list()) {
-      if (keep.includes(id)) for (const part of imageParts) needed.add(manifest.parts[part].sha256)
-      else await rm(join(this.#dir, `${id}.json`))
-    }
-    let freed = 0
-    for (const name of await readdir(join(this.#dir, 'files')).catch(() => [])) {
-      if (needed.has(name)) continue
-      const path = join(this.#dir, 'files', name)
-      freed += (await stat(path)).size
-      await rm(path)
-    }
-    return freed
+  /** Notes the time of use for `collectImages`, at most once an hour. */
+  async #touch(id: string): Promise<void> {
+    const path = this.#manifestPath(id)
+    const now = this.#now()
+    const used = await stat(path).catch(() => undefined)
+    // Another user's images may be shared read-only; then their owner keeps them.
+    if (used && now - used.mtimeMs > touchMs) await utimes(path, now / 1000, now / 1000).catch(() => {})
   }
 
-  #verify(id: string, sha256: string): Promise<void> {
-    const known = this.#verified.get(sha256)
-    if (known) return known
-    const check = (async () => {
-      const actual = await digestFile(this.partPath(sha256)).catch(() => undefined)
-      if (actual !== sha256)
-        throw new PytiError(
-          'image-corrupt',
-          `a file of guest image ${id.slice(0, 12)} is missing or damaged`,
-          {
-            hint: 'run `pyti image gc` and `pyti image build`',
-          },
-        )
-    })()
-    this.#verified.set(sha256, check)
-    check.catch(() => this.#verified.delete(sha256))
-    return check
+  #manifestPath(id: string): string {
+    return join(this.#dir, `${id}.json`)
+  }
+}
+
+/** The image a file name in the images folder is the manifest of. */
+export const imageIdOf = (name: string): string | undefined => /^([0-9a-f]{64})\.json$/.exec(name)?.[1]
+
+function parseManifest(text: string): ImageManifest | undefined {
+  try {
+    return ImageManifestSchema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
   }
 }
 
