@@ -33,7 +33,7 @@ export function imageFinder(options: {
     try {
       return await store.open(id)
     } catch (error) {
-      if (!isCode(error, 'image-missing')) throw error
+      if (!isCode(error, 'image-missing') && !isCode(error, 'image-corrupt')) throw error
     }
     const running = fetching.get(id)
     if (!running) return bring(id, signal)

@@ -34,6 +34,10 @@ const machineCodes = new Set([
   'store-locked',
   'host-out-of-disk',
   'disk-full',
+  'image-drift',
+  'image-incomplete',
+  'image-too-large',
+  'image-unreachable',
 ])
 
 /** Prints an error with what to do next. @returns the exit code */

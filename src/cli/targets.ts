@@ -6,7 +6,7 @@ import type { IndexClient } from '../pypi/index-client.ts'
 import type { IndexFile } from '../pypi/index-page.ts'
 import { parseFilename } from '../pypi/names.ts'
 import { pickFiles } from '../pypi/pick-files.ts'
-import { type DistributionKind, Subject } from '../wire/job.ts'
+import { type DistributionKind, type GuestPlatform, Subject } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 
 /** One distribution to have tested, and where its bytes are. */
@@ -29,7 +29,7 @@ export async function findTargets(
   argument: string,
   options: {
     client: () => Promise<IndexClient>
-    python: string
+    guest: GuestPlatform
     kinds: DistributionKind[]
     signal?: AbortSignal
   },
@@ -47,7 +47,7 @@ export async function findTargets(
   const client = await options.client()
   const page = await client.project(match[1], options.signal)
   const picked = pickFiles(page, {
-    python: options.python,
+    ...options.guest,
     ...(match[2] !== undefined && { version: match[2] }),
   })
   const targets: Target[] = []
@@ -58,7 +58,7 @@ export async function findTargets(
   if (targets.length === 0)
     throw new PytiError(
       'no-distribution',
-      `${match[1]} ${picked.version} has no ${options.kinds.join(' or ')} that Python ${options.python} on Linux x86-64 can use`,
+      `${match[1]} ${picked.version} has no ${options.kinds.join(' or ')} that Python ${options.guest.python} on Linux x86-64 can use`,
       {
         hint: 'try another version, or test a file you have with its path',
       },

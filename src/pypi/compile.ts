@@ -24,6 +24,8 @@ export interface CompileRequest {
   requirements: string[]
   /** `3.13` */
   python: string
+  /** `2.41` */
+  glibc: string
   /** RFC 3339; uploads after it do not exist. */
   cutoff?: string
   /** Projects that are not resolved at all: the subject, which comes from its own file. */
@@ -74,7 +76,7 @@ export async function compile(uv: UvSettings, request: CompileRequest): Promise<
           '--no-annotate',
           '--quiet',
         ],
-        ...['--python-version', request.python, '--python-platform', 'x86_64-manylinux_2_40'],
+        ...['--python-version', request.python, '--python-platform', platformFor(request.glibc)],
         ...['--no-config', '--no-sources', '--no-python-downloads', '--no-managed-python'],
         ...['--keyring-provider', 'disabled', '--color', 'never', '--cache-dir', uv.cacheDir],
         ...(uv.python === undefined ? [] : ['--python', uv.python]),
@@ -120,4 +122,9 @@ function failure(reason: string): PytiError {
       hint: 'check the network, or name another index with --index URL or PIP_INDEX_URL',
     })
   return new PytiError('uv-failed', `uv failed: ${reason.slice(0, 1_000)}`)
+}
+
+/** uv's name of the platform; it knows glibc up to 2.40. */
+function platformFor(glibc: string): string {
+  return `x86_64-manylinux_2_${Math.min(40, Number(glibc.split('.')[1]))}`
 }

@@ -68,10 +68,11 @@ export async function prepareInputs(options: {
   onProgress({ step: 'resolve', done: 0, total: 1 })
   const resolveStart = clock.now()
   const wanted = collectRequirements(look.texts, kind, project)
-  const { python } = job.profile
+  const { python, glibc } = job.profile
   const resolution = await resolve({
     ...options,
     python,
+    glibc,
     cutoff: job.indexCutoff,
     project,
     groups: { build: wanted.build, run: wanted.run, test: job.tasks.includes('unittest') ? wanted.test : [] },

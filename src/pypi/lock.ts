@@ -1,7 +1,7 @@
 import { parse } from 'smol-toml'
 import { z } from 'zod'
 import { PytiError } from '../errors.ts'
-import { DistributionFilename, Sha256 } from '../wire/job.ts'
+import { DistributionFilename, type GuestPlatform, Sha256 } from '../wire/job.ts'
 import type { LockedPackage } from '../wire/raw-data.ts'
 import { normalizeName, tryParseFilename } from './names.ts'
 import { splitCredentials } from './redact.ts'
@@ -37,7 +37,7 @@ const Lock = z.object({
  * Reads a `pylock.toml` (PEP 751) made for one interpreter: one wheel for each package, sorted by name.
  * @throws PytiError `bad-lock` | `no-hash`
  */
-export function parseLock(text: string, python: string): LockedFile[] {
+export function parseLock(text: string, guest: GuestPlatform): LockedFile[] {
   let lock: z.infer<typeof Lock>
   try {
     lock = Lock.parse(parse(text))
@@ -51,11 +51,11 @@ export function parseLock(text: string, python: string): LockedFile[] {
         const parsed = tryParseFilename(filename)
         return parsed ? [{ file: { ...wheel, filename }, parsed }] : []
       })
-      const wheel = bestWheel(candidates, python)
+      const wheel = bestWheel(candidates, guest)
       if (!wheel)
         throw new PytiError(
           'bad-lock',
-          `the lock has no wheel of ${name} ${version} for CPython ${python} on Linux`,
+          `the lock has no wheel of ${name} ${version} for CPython ${guest.python} on Linux`,
         )
       const { sha256 } = wheel.hashes
       if (sha256 === undefined)

@@ -1,4 +1,5 @@
 import { PytiError } from '../errors.ts'
+import type { GuestPlatform } from '../wire/job.ts'
 import type { IndexFile, ProjectPage } from './index-page.ts'
 import { type ParsedFilename, tryParseFilename } from './names.ts'
 import { admitsPython } from './specifiers.ts'
@@ -8,7 +9,7 @@ import { compareVersions, isPrerelease, parseVersion, type Version } from './ver
 export interface PickedFiles {
   /** Normalised (PEP 440). */
   version: string
-  /** Absent when no wheel of the release runs on CPython `python`, x86_64 Linux. */
+  /** Absent when no wheel of the release runs in the guest. */
   wheel?: IndexFile
   sdist?: IndexFile
 }
@@ -23,14 +24,14 @@ interface Candidate {
  * nothing else) a pre-release, and whose `Requires-Python` admits `python`.
  * @throws PytiError `version-not-found`
  */
-export function pickFiles(page: ProjectPage, options: { version?: string; python: string }): PickedFiles {
+export function pickFiles(page: ProjectPage, options: GuestPlatform & { version?: string }): PickedFiles {
   const { python } = options
   const releases = groupByVersion(page)
   const chosen = options.version === undefined ? newest(releases, python) : exact(releases, options.version)
   if (!chosen) throw notFound(page.project, options.version, releases)
   const wheel = bestWheel(
     chosen.files.filter(({ parsed }) => parsed.kind === 'wheel'),
-    python,
+    options,
   )
   const sdists = chosen.files.filter(({ parsed }) => parsed.kind === 'sdist').map(({ file }) => file)
   const sdist = sdists.find(file => file.filename.endsWith('.tar.gz')) ?? sdists[0]

@@ -33,6 +33,7 @@ export async function resolve(options: {
   index: IndexClient
   /** `3.13` */
   python: string
+  glibc: string
   /** RFC 3339 */
   cutoff: string
   project: string
@@ -41,7 +42,7 @@ export async function resolve(options: {
   signal?: AbortSignal
   log: Logger
 }): Promise<Resolution> {
-  const { uv, python, project, groups, workDir, signal, log } = options
+  const { uv, python, glibc, project, groups, workDir, signal, log } = options
   const cutoff = await cutoffFor(Object.values(groups).flat(), options)
   const result: Resolution = {
     packages: { build: [], run: [], test: [] },
@@ -59,6 +60,7 @@ export async function resolve(options: {
       const compiled = await compile(uv, {
         requirements: [...fixed, ...some],
         python,
+        glibc,
         exclude,
         workDir,
         ...(cutoff === 'applied' ? { cutoff: options.cutoff } : {}),
@@ -69,7 +71,9 @@ export async function resolve(options: {
     const { value, dropped } = await solve(requirements, attempt, maximumCalls)
     if (value !== undefined) {
       result.pylock[group] = value
-      result.packages[group] = parseLock(value, python).filter(({ name }) => !exclude.includes(name))
+      result.packages[group] = parseLock(value, { python, glibc }).filter(
+        ({ name }) => !exclude.includes(name),
+      )
     }
     result.unresolved.push(...dropped.map(requirement => ({ group, requirement })))
     return requirements.filter(requirement => !dropped.includes(requirement))

@@ -1,18 +1,17 @@
+import type { GuestPlatform } from '../wire/job.ts'
 import type { ParsedFilename, WheelTags } from './names.ts'
 
-/** glibc of the guest (Debian 13): the newest `manylinux` that runs there. */
-const glibcMinor = 41
 const legacy: Record<string, number> = { manylinux1: 5, manylinux2010: 12, manylinux2014: 17 }
 
 /**
- * How well a wheel fits CPython `python` (`3.13`) on x86_64 Linux with glibc; undefined when it does not run there
+ * How well a wheel fits the guest's CPython on x86_64 Linux with its glibc; undefined when it does not run there
  * (PEP 425, PEP 600). A higher number fits closer: own ABI, then abi3, then pure Python.
  */
-export function fit(tags: WheelTags, python: string): number | undefined {
+export function fit(tags: WheelTags, { python, glibc }: GuestPlatform): number | undefined {
   const minor = Number(python.split('.')[1])
   let best: number | undefined
   for (const [at, scores] of [
-    platformScores(tags.platforms),
+    platformScores(tags.platforms, Number(glibc.split('.')[1])),
     tags.pythons.flatMap(tag => tags.abis.map(abi => interpreterScore(tag, abi, minor))),
   ].entries()) {
     const top = Math.max(-1, ...scores)
@@ -22,7 +21,7 @@ export function fit(tags: WheelTags, python: string): number | undefined {
   return best
 }
 
-function platformScores(platforms: string[]): number[] {
+function platformScores(platforms: string[], glibcMinor: number): number[] {
   return platforms.map(platform => {
     if (platform === 'any') return 0
     if (platform === 'linux_x86_64') return 1
@@ -47,10 +46,10 @@ function interpreterScore(python: string, abi: string, minor: number): number {
 /** The wheel that fits best; ties go to the higher build tag, then to the name, so that everyone picks the same. */
 export function bestWheel<T extends { filename: string }>(
   wheels: { file: T; parsed: ParsedFilename }[],
-  python: string,
+  guest: GuestPlatform,
 ): T | undefined {
   const ranked = wheels.flatMap(({ file, parsed }) => {
-    const score = parsed.tags ? fit(parsed.tags, python) : undefined
+    const score = parsed.tags ? fit(parsed.tags, guest) : undefined
     return score === undefined ? [] : [{ file, score, build: Number.parseInt(parsed.build || '-1', 10) }]
   })
   ranked.sort(

@@ -21,6 +21,8 @@ export const ImageManifest = z.strictObject({
   /** `debian-13-python-3.13` */
   name: z.string().max(100),
   python: z.string().max(10),
+  /** Of the C library packages in it run with: `2.41`. */
+  glibc: z.string().max(10),
   /** Digest of the lock file every package of the image agrees with; null: built from newer packages. */
   lock: Sha256.nullable(),
   /** Where the User-mode Linux kernel looks for `libc` and `loader` inside the jail. */

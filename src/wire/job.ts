@@ -56,6 +56,8 @@ export const Profile = z.strictObject({
   image: Sha256,
   /** Of the guest's interpreter. */
   python: PythonVersion,
+  /** Of the guest's C library: wheels for a newer one do not run there (PEP 600). */
+  glibc: z.string().regex(/^2\.\d{1,3}$/),
   /** Class of VM the job must run on. */
   backend: BackendDemand,
   /** One: no backend gives a guest more so far, and User-mode Linux never can. */
@@ -72,6 +74,8 @@ export const Profile = z.strictObject({
   hashSeed: z.int().min(0).max(4_294_967_295),
 })
 export type Profile = z.infer<typeof Profile>
+/** What decides which files of a release a guest can use. */
+export type GuestPlatform = Pick<Profile, 'python' | 'glibc'>
 
 /** The one backend a job may run on; `undefined` when any will do. */
 export function demandedBackend({ backend }: Pick<Profile, 'backend'>): Backend | undefined {

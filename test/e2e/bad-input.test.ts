@@ -47,7 +47,7 @@ describe('archives at fault get a signed report that says so', () => {
       targets.push(
         ...(await findTargets(join(folder, filename), {
           client: () => assert.fail('no index is asked'),
-          python: '3.13',
+          guest: { python: '3.13', glibc: '2.41' },
           kinds: ['sdist', 'wheel'],
         })),
       )
@@ -72,7 +72,7 @@ describe('trouble that is not the archive', () => {
     await writeFile(join(dir, filename), bytes)
     const targets = await findTargets(join(dir, filename), {
       client: () => assert.fail('no index is asked'),
-      python: '3.13',
+      guest: { python: '3.13', glibc: '2.41' },
       kinds: ['wheel'],
     })
     const { summary } = (await runAll(targets, { index: index.url, volunteers: 2 })).get(filename) ?? {}

@@ -37,7 +37,7 @@ export async function targetsOn(
     targets.push(
       ...(await findTargets(project, {
         client: async () => client,
-        python: (await defaultRecipe()).python,
+        guest: await defaultRecipe(),
         kinds,
       })),
     )

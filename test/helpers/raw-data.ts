@@ -51,6 +51,7 @@ export function testJob(change: Partial<Job> = {}): Job {
     profile: {
       image: sha256('image'),
       python: '3.13',
+      glibc: '2.41',
       backend: 'any',
       vcpus: 1,
       memoryMiB: 1_024,

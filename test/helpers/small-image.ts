@@ -16,6 +16,7 @@ export function smallManifest(base = 'base'): ImageManifest {
     schema: 'pyti.image/2',
     name: 'debian-99-python-3.99',
     python: '3.99',
+    glibc: '2.99',
     lock: null,
     jail: { libc: '/lib/libc.so.6', loader: '/lib64/ld.so' },
     parts: {

@@ -55,6 +55,7 @@ async function openHouse(files: PublishedFile[]) {
       uv,
       index,
       python: '3.13',
+      glibc: '2.41',
       cutoff: rfc3339(cutoff),
       project: 'subject',
       groups: { build: [], run: [], test: [], ...groups },
@@ -103,7 +104,7 @@ test('no code of a package runs: an sdist is no candidate, whatever it says', { 
     const found = await lock({ run: ['evil', 'good'] })
     assert.deepEqual(versions(found.packages.run), ['good 1.0'])
     assert.deepEqual(found.unresolved, [{ group: 'run', requirement: 'evil' }])
-    const request = { requirements: ['evil'], python: '3.13', exclude: [], workDir }
+    const request = { requirements: ['evil'], python: '3.13', glibc: '2.41', exclude: [], workDir }
     const compiled = await compile(uv, request)
     assert.equal(compiled.ok, false)
     assert.match(compiled.ok ? '' : compiled.reason, /no usable wheels/)
@@ -176,7 +177,7 @@ test('the subject is in no environment of its own, but may build itself', { skip
 test('an index that is down is an error, never a verdict', { skip }, () =>
   withIndex([smallWheel('alpha', '1.0')], async ({ server, uv, workDir }) => {
     server.answer('/simple/alpha/', { status: 403, body: 'no' })
-    const request = { requirements: ['alpha'], python: '3.13', exclude: [], workDir }
+    const request = { requirements: ['alpha'], python: '3.13', glibc: '2.41', exclude: [], workDir }
     await assert.rejects(compile(uv, request), { code: 'index-unreachable' })
     await assert.rejects(compile({ ...uv, timeoutMs: 1 }, request), { code: 'program-timeout' })
     const { python: _, ...search } = uv
@@ -198,7 +199,7 @@ test('settings of the user do not reach uv', { skip }, () =>
       UV_OFFLINE: '1',
       PYTHONPATH: '/nonexistent',
     }
-    const request = { requirements: ['alpha'], python: '3.13', exclude: [], workDir }
+    const request = { requirements: ['alpha'], python: '3.13', glibc: '2.41', exclude: [], workDir }
     assert.equal((await compile({ ...uv, env }, request)).ok, true)
   }),
 )
@@ -221,6 +222,7 @@ function jobFor(file: PublishedFile, tasks: string[] = ['build', 'install', 'imp
     profile: {
       image: '0'.repeat(64),
       python: '3.13',
+      glibc: '2.41',
       vcpus: 1,
       memoryMiB: 512,
       diskMiB: 512,

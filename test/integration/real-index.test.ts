@@ -29,7 +29,7 @@ for (const [project, wanted] of Object.entries(expected))
   test(`${project}: wheel and sdist, from the index to their inputs`, { skip }, async () => {
     assert.ok('index' in real)
     const page = await real.index.project(project)
-    const { wheel, sdist } = pickFiles(page, { python: '3.13' })
+    const { wheel, sdist } = pickFiles(page, { python: '3.13', glibc: '2.41' })
     for (const file of [wheel, sdist]) {
       assert.ok(file?.sha256)
       const { intake, files } = await prepare(real, { ...file, sha256: file.sha256 })
@@ -64,6 +64,7 @@ async function prepare(house: RealIndex, file: { filename: string; url: string; 
     profile: {
       image: '0'.repeat(64),
       python: '3.13',
+      glibc: '2.41',
       vcpus: 1,
       memoryMiB: 512,
       diskMiB: 512,

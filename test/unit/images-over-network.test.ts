@@ -36,6 +36,7 @@ async function makeImage(dir: string, python: string): Promise<Image> {
     schema: 'pyti.image/2',
     name: `python-${python}`,
     python,
+    glibc: '2.41',
     lock: null,
     jail: { libc: '/lib/libc.so.6', loader: '/lib64/ld.so' },
     parts: { base, initramfs, uml, libc, loader, shell, vmlinuz },

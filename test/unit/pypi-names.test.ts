@@ -16,6 +16,8 @@ function version(text: string) {
   return parsed
 }
 
+const guest = { python: '3.13', glibc: '2.41' }
+
 test('names are normalised as PEP 503 says', () => {
   assert.equal(normalizeName('Foo.Bar__baz--Qux'), 'foo-bar-baz-qux')
 })
@@ -195,8 +197,15 @@ test('wheels that run on CPython 3.13, x86_64 Linux', () => {
   ] as const) {
     const [wheel] = wheels(name)
     assert.ok(wheel?.parsed.tags)
-    assert.equal(fit(wheel.parsed.tags, '3.13') !== undefined, runs, name)
+    assert.equal(fit(wheel.parsed.tags, guest) !== undefined, runs, name)
   }
+})
+
+test('a wheel for a newer glibc than the guest has does not run there', () => {
+  const [wheel] = wheels('cp313-cp313-manylinux_2_38_x86_64')
+  assert.ok(wheel?.parsed.tags)
+  assert.equal(fit(wheel.parsed.tags, { python: '3.13', glibc: '2.36' }), undefined)
+  assert.notEqual(fit(wheel.parsed.tags, { python: '3.13', glibc: '2.38' }), undefined)
 })
 
 test('the closest wheel wins, whatever the order', () => {
@@ -211,13 +220,13 @@ test('the closest wheel wins, whatever the order', () => {
   for (let from = 0; from < names.length; from++) {
     const left = names.slice(from)
     for (const order of [left, left.toReversed()])
-      assert.equal(bestWheel(wheels(...order), '3.13')?.filename, `demo-1.0-${names[from]}.whl`)
+      assert.equal(bestWheel(wheels(...order), guest)?.filename, `demo-1.0-${names[from]}.whl`)
   }
   assert.equal(
-    bestWheel(wheels('1-py3-none-any', '10-py3-none-any', '2-py3-none-any'), '3.13')?.filename,
+    bestWheel(wheels('1-py3-none-any', '10-py3-none-any', '2-py3-none-any'), guest)?.filename,
     'demo-1.0-10-py3-none-any.whl',
   )
-  assert.equal(bestWheel(wheels('py2-none-any'), '3.13'), undefined)
+  assert.equal(bestWheel(wheels('py2-none-any'), guest), undefined)
 })
 
 function page(...files: (string | Partial<IndexFile>)[]): ProjectPage {
@@ -237,7 +246,7 @@ test('the newest release that is neither yanked nor a pre-release is picked', ()
     'demo-2.0rc1.tar.gz',
     { filename: 'demo-1.11.tar.gz', yanked: true },
   )
-  const picked = pickFiles(files, { python: '3.13' })
+  const picked = pickFiles(files, { python: '3.13', glibc: '2.41' })
   assert.equal(picked.version, '1.10')
   assert.equal(picked.sdist?.filename, 'demo-1.10.tar.gz')
   assert.equal(picked.wheel?.filename, 'demo-1.10-py3-none-any.whl')
@@ -245,21 +254,25 @@ test('the newest release that is neither yanked nor a pre-release is picked', ()
 
 test('a version asked for is picked even when yanked or a pre-release', () => {
   const files = page('demo-1.0.tar.gz', 'demo-2.0rc1.tar.gz', { filename: 'demo-1.1.tar.gz', yanked: true })
-  assert.equal(pickFiles(files, { version: '2.0RC1', python: '3.13' }).version, '2.0rc1')
-  assert.equal(pickFiles(files, { version: '1.1', python: '3.13' }).sdist?.yanked, true)
-  assert.equal(pickFiles(files, { version: '1.0.0', python: '3.13' }).version, '1.0')
+  assert.equal(pickFiles(files, { version: '2.0RC1', python: '3.13', glibc: '2.41' }).version, '2.0rc1')
+  assert.equal(pickFiles(files, { version: '1.1', python: '3.13', glibc: '2.41' }).sdist?.yanked, true)
+  assert.equal(pickFiles(files, { version: '1.0.0', python: '3.13', glibc: '2.41' }).version, '1.0')
 })
 
 test('pre-releases count when there is nothing else, and Requires-Python steers', () => {
-  assert.equal(pickFiles(page('demo-1.0a1.zip', 'demo-1.0b1.zip'), { python: '3.13' }).version, '1.0b1')
+  assert.equal(
+    pickFiles(page('demo-1.0a1.zip', 'demo-1.0b1.zip'), { python: '3.13', glibc: '2.41' }).version,
+    '1.0b1',
+  )
   const newer = { filename: 'demo-2.0.tar.gz', requiresPython: '>=3.14' }
-  assert.equal(pickFiles(page('demo-1.0.tar.gz', newer), { python: '3.13' }).version, '1.0')
-  assert.equal(pickFiles(page(newer), { python: '3.13' }).version, '2.0')
+  assert.equal(pickFiles(page('demo-1.0.tar.gz', newer), { python: '3.13', glibc: '2.41' }).version, '1.0')
+  assert.equal(pickFiles(page(newer), { python: '3.13', glibc: '2.41' }).version, '2.0')
 })
 
 test('a wheel of another platform is not picked; tar.gz comes before zip; 1.0 and 1.0.0 are one release', () => {
   const picked = pickFiles(page('demo-1.0.zip', 'demo-1.0.0.tar.gz', 'demo-1.0-cp313-cp313-win_amd64.whl'), {
     python: '3.13',
+    glibc: '2.41',
   })
   assert.equal(picked.wheel, undefined)
   assert.equal(picked.sdist?.filename, 'demo-1.0.0.tar.gz')
@@ -267,10 +280,12 @@ test('a wheel of another platform is not picked; tar.gz comes before zip; 1.0 an
 
 test('a version that is not there is an error that names the newest', () => {
   const files = page(...Array.from({ length: 8 }, (_, at) => `demo-1.${at}.tar.gz`))
-  assert.throws(() => pickFiles(files, { version: '9', python: '3.13' }), {
+  assert.throws(() => pickFiles(files, { version: '9', python: '3.13', glibc: '2.41' }), {
     code: 'version-not-found',
     hint: 'the newest are 1.7, 1.6, 1.5, 1.4, 1.3',
   })
-  assert.throws(() => pickFiles(files, { version: 'newest', python: '3.13' }), { code: 'version-not-found' })
-  assert.throws(() => pickFiles(page(), { python: '3.13' }), { code: 'version-not-found' })
+  assert.throws(() => pickFiles(files, { version: 'newest', python: '3.13', glibc: '2.41' }), {
+    code: 'version-not-found',
+  })
+  assert.throws(() => pickFiles(page(), { python: '3.13', glibc: '2.41' }), { code: 'version-not-found' })
 })

@@ -93,7 +93,7 @@ test('a lock: one wheel each, sorted, without credentials', () => {
     entry('zeta', wheel('zeta', 'py3-none-any'), wheel('zeta', 'cp313-cp313-manylinux_2_17_x86_64')),
     entry('Alpha.x', wheel('alpha_x', 'py3-none-any')),
   )
-  assert.deepEqual(parseLock(text, '3.13'), [
+  assert.deepEqual(parseLock(text, { python: '3.13', glibc: '2.41' }), [
     {
       name: 'alpha-x',
       version: '1.0',
@@ -109,7 +109,7 @@ test('a lock: one wheel each, sorted, without credentials', () => {
       url: 'http://127.0.0.1/files/zeta-1.0-cp313-cp313-manylinux_2_17_x86_64.whl',
     },
   ])
-  assert.deepEqual(parseLock(lock('packages = []'), '3.13'), [])
+  assert.deepEqual(parseLock(lock('packages = []'), { python: '3.13', glibc: '2.41' }), [])
 })
 
 test('locks that cannot be used', () => {
@@ -122,5 +122,5 @@ test('locks that cannot be used', () => {
     [lock(entry('a', '{ url = "file:///a-1.0-py3-none-any.whl", hashes = {} }')), 'bad-lock'],
     [lock(entry('a', wheel('a', 'py3-none-any', '{}'))), 'no-hash'],
   ] as const)
-    assert.throws(() => parseLock(text, '3.13'), { code }, text)
+    assert.throws(() => parseLock(text, { python: '3.13', glibc: '2.41' }), { code }, text)
 })

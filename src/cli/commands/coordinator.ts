@@ -96,6 +96,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
       profiles: images.map(image => ({
         image: image.id,
         python: image.manifest.python,
+        glibc: image.manifest.glibc,
         backend: flags.backend,
         vcpus: 1,
         memoryMiB: flags.memory,

@@ -59,7 +59,7 @@ async function runDemo(json: boolean): Promise<number> {
       targets.push(
         ...(await findTargets(project, {
           client: async () => client,
-          python: image.manifest.python,
+          guest: image.manifest,
           kinds: ['sdist', 'wheel'],
           signal,
         })),

@@ -47,7 +47,7 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
     .action(async (what: string, flags: Flags) => {
       const signal = shutdownSignal()
       // Always said to the coordinator: the wheel is picked for this Python and no other.
-      const { python, settled } = await (flags.python === undefined
+      const { python, glibc, settled } = await (flags.python === undefined
         ? defaultRecipe()
         : findRecipe(flags.python))
       const lookUp = async () => {
@@ -59,7 +59,7 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
       }
       const targets = await findTargets(what, {
         client: lookUp,
-        python,
+        guest: { python, glibc },
         kinds: ['sdist', 'wheel'],
         signal,
       })

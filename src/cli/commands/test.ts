@@ -100,9 +100,7 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
         client ??= openClient()
         return client
       }
-      targets.push(
-        ...(await findTargets(argument, { client: lookUp, python: image.manifest.python, kinds, signal })),
-      )
+      targets.push(...(await findTargets(argument, { client: lookUp, guest: image.manifest, kinds, signal })))
     } catch (error) {
       signal.throwIfAborted()
       if (what.length === 1) throw error

@@ -67,6 +67,7 @@ export async function buildImage(options: BuildOptions): Promise<string> {
       schema: 'pyti.image/2',
       name: recipe.name,
       python: recipe.python,
+      glibc: recipe.glibc,
       lock: locked ? (lock?.sha256 ?? null) : null,
       jail: recipe.jail,
       parts: { ...parts, initramfs: await store.adopt(initramfs) },

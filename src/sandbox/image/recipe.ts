@@ -33,6 +33,7 @@ export const Recipe = z.strictObject({
   /** Debian's name of it, such as `amd64`. */
   architecture: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   python: z.string().regex(/^\d+\.\d+$/),
+  glibc: z.string().regex(/^\d+\.\d+$/),
   /** RFC 3339. From then on most of the index fits this Python: dependencies are never resolved as of an earlier day. */
   settled: z.iso.datetime(),
   /** Unix seconds given to every file of the image. */
