@@ -46,6 +46,7 @@ const steps: [title: string, command: string, args: string[]][] =
           nodeTest(
             1,
             'test/integration/**/*.test.ts',
+            'test/hostile/**/*.test.ts',
             'test/e2e/**/*.test.ts',
             ...(long ? ['test/long/**/*.test.ts'] : []),
           ),

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
+import { sweepStaleGroups } from '../sandbox/host-cgroup.ts'
 import { buildImage, findBuilt, type ImageInputs } from '../sandbox/image/build.ts'
 import { collectImages, unusedMs } from '../sandbox/image/collect.ts'
 import { readGuestSources } from '../sandbox/image/guest-sources.ts'
@@ -52,6 +53,7 @@ export async function ensureImage(
   options: { signal?: AbortSignal; quiet?: boolean; python?: string; onDrift?: 'fail' | 'warn' } = {},
 ): Promise<Image> {
   for (const parent of [paths.cache, paths.images, paths.run]) await sweepStaleFolders(parent)
+  await sweepStaleGroups()
   const store = new ImageStore(paths.images)
   const id = await buildImage({
     ...(await imageInputs(options.python)),

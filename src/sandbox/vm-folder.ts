@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { chmod, chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isAlive } from './process-tree.ts'
 
 /** First of a million host user ids that no account has; each VM started by root gets one of its own. */
 const firstUid = 2_000_000
@@ -39,13 +40,4 @@ export async function sweepStaleFolders(parent: string): Promise<number> {
     swept++
   }
   return swept
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

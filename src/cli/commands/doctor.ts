@@ -7,6 +7,7 @@ import { silentLogger } from '../../logger.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { drivers, type Probe, probeBackend } from '../../sandbox/backends.ts'
+import { describeHostCgroup } from '../../sandbox/host-cgroup.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
 import { jsonOption } from '../options.ts'
@@ -25,6 +26,8 @@ const programs: [program: string, debian: string, why: string][] = [
   ['bwrap', 'bubblewrap', 'the jail around every VM'],
   ['taskset', 'util-linux', 'pins a VM to one CPU'],
   ['prlimit', 'util-linux', 'limits a VM on the host'],
+  ['setpriv', 'util-linux', 'ends a VM with the process that started it'],
+  ['ionice', 'util-linux', 'lets a VM wait for the disk behind everybody else'],
   ['mmdebstrap', 'mmdebstrap', 'builds the guest image'],
   ['mksquashfs', 'squashfs-tools', 'builds the guest image'],
   ['xz', 'xz-utils', 'builds the guest image'],
@@ -45,6 +48,7 @@ export function doctorCommand(): Command {
       const findings = [
         ...(await checkPrograms()),
         await checkUserNamespaces(),
+        { what: 'control groups', ok: true, detail: await describeHostCgroup() },
         ...(await checkResources(paths)),
         ...(await checkIndex(paths, signal)),
       ]
