@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { coordinatorCommand } from './commands/coordinator.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { exportCommand } from './commands/export.ts'
 import { imageCommand } from './commands/image.ts'
 import { reportCommand } from './commands/report.ts'
 import { submitCommand } from './commands/submit.ts'
@@ -26,6 +27,7 @@ const program = new Command('pyti')
 for (const command of [
   testCommand(),
   verifyCommand(),
+  exportCommand(),
   coordinatorCommand(),
   volunteerCommand(),
   submitCommand(),

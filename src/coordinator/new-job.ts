@@ -42,7 +42,7 @@ export function jobFor(
 ): Job {
   const tasks = taskNames.filter(task => request.tasks.includes(task))
   return {
-    schema: 'pyti.job/1',
+    schema: 'pyti.job/2',
     subject: request.subject,
     origin: request.origin,
     tasks,

@@ -97,7 +97,7 @@ export function backendFor(
 
 /** One job = one distribution file. */
 export const Job = z.strictObject({
-  schema: z.literal('pyti.job/1'),
+  schema: z.literal('pyti.job/2'),
   subject: Subject,
   /** Where the file's bytes come from: the index, or a blob the coordinator serves (a file not yet uploaded). */
   origin: z.enum(['index', 'coordinator']),

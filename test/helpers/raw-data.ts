@@ -44,7 +44,7 @@ export function testSubject(change: Partial<Subject> = {}): Subject {
 
 export function testJob(change: Partial<Job> = {}): Job {
   return {
-    schema: 'pyti.job/1',
+    schema: 'pyti.job/2',
     subject: testSubject(),
     origin: 'index',
     tasks: ['build', 'install', 'import', 'unittest', 'quality'],

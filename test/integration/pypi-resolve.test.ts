@@ -215,7 +215,7 @@ function jobFor(file: PublishedFile, tasks: string[] = ['build', 'install', 'imp
     size: file.bytes.length,
   }
   return Job.parse({
-    schema: 'pyti.job/1',
+    schema: 'pyti.job/2',
     subject,
     origin: 'index',
     tasks,

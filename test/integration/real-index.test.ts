@@ -57,7 +57,7 @@ async function prepare(house: RealIndex, file: { filename: string; url: string; 
   const { project, version, kind } = parseFilename(file.filename)
   const { filename, sha256 } = file
   const job = Job.parse({
-    schema: 'pyti.job/1',
+    schema: 'pyti.job/2',
     subject: { project, version, filename, kind, sha256, size: 0 },
     origin: 'index',
     tasks: ['build', 'install', 'import', 'unittest'],

@@ -123,7 +123,7 @@ describe('docs/report.md', () => {
 function pathsIn(markdown: string): string[] {
   const text = markdown.replaceAll(/^```.*?^```$/gms, '')
   const words = [...text.matchAll(/`([^`\n]+)`/g)].flatMap(([, code = '']) => code.split(/\s+/))
-  const folder = /^(?:\.\/)?(?:src|guest|docs|test|samples|scripts|bin|bench|\.ci)\//
+  const folder = /^(?:\.\/)?(?:src|guest|docs|test|samples|schemas|scripts|bin|bench|\.ci)\//
   return words.filter(word => folder.test(word) && !/[*<>{}]|\.\.\./.test(word))
 }
 

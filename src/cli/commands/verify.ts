@@ -1,11 +1,11 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
 import { verifyBundle } from '../../attest/verify.ts'
 import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
-import { limits } from '../../wire/limits.ts'
 import { jsonOption, positiveInteger } from '../options.ts'
 import { exitCodes, print, printJson } from '../output.ts'
+import { readBundle } from '../read-bundle.ts'
 
 interface Flags {
   distribution?: string
@@ -67,14 +67,6 @@ async function verifyOne(path: string, flags: Flags): Promise<boolean> {
       : `\nNOT verified: ${failed.join(', ')}\n`,
   )
   return ok
-}
-
-async function readBundle(path: string): Promise<Buffer> {
-  const info = await stat(path).catch(() => undefined)
-  if (!info?.isFile()) throw new PytiError('file-not-found', `there is no report ${path}`)
-  if (info.size > limits.bundleBytes)
-    throw new PytiError('usage', `${path} is larger than a report bundle can be`)
-  return readFile(path)
 }
 
 async function measure(path: string): Promise<{ sha256: string; size: number }> {
