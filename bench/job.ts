@@ -1,19 +1,21 @@
-// One job in a VM against the same tasks run natively (chroot of the same image, no sandbox) in the same run: a ratio per
-// task and where the rest of the time goes. Needs root for the chroot; the sample is one of ours.
+// One job of a sample in a VM of its own against the same tasks run natively (chroot of the same image, no sandbox) in the
+// same run: a ratio per task and where the rest of the time goes. Needs root for the chroot.
 //
 //   node bench/job.ts [--backend uml|tcg|kvm] [--runs 3] [--sample tested]
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ensureImage } from '../src/cli/image.ts'
 import { findPaths } from '../src/cli/paths.ts'
+import { shutdownSignal } from '../src/cli/shutdown.ts'
 import { makeDistributions } from '../src/pypi/make-distribution.ts'
 import { chooseBackend } from '../src/sandbox/backends.ts'
-import { runGuest } from '../src/sandbox/run-guest.ts'
 import { Backend, taskNames } from '../src/wire/job.ts'
-import { GuestRecord } from '../src/wire/raw-data.ts'
+import { align, median } from './figures.ts'
+import { withFolder } from './machine.ts'
+import { nativeMissing, runNative, unpackBase } from './native.ts'
+import { type BenchJob, prepareJob, runTimed } from './timed-job.ts'
+import { type Bench, start, withCpus } from './vms.ts'
 
 const { values } = parseArgs({
   options: {
@@ -22,116 +24,80 @@ const { values } = parseArgs({
     sample: { type: 'string', default: 'tested' },
   },
 })
+const missing = nativeMissing()
+if (missing !== undefined) throw new Error(missing)
 const runs = Number(values.runs)
-if (process.getuid?.() !== 0) throw new Error('the native side runs in a chroot: start this as root')
-
-const root = join(import.meta.dirname, '..')
+const signal = shutdownSignal()
 const paths = findPaths()
-const image = await ensureImage(paths)
+const image = await ensureImage(paths, { signal })
 const driver = await chooseBackend(
-  { image, runDir: paths.run, cacheDir: paths.probes },
+  { image, runDir: paths.run, cacheDir: paths.probes, signal },
   values.backend === undefined ? undefined : Backend.parse(values.backend),
 )
-const [sample] = await makeDistributions(join(root, 'samples', values.sample))
+const [sample] = await makeDistributions(join(import.meta.dirname, '../samples', values.sample))
 if (!sample) throw new Error(`samples/${values.sample} makes nothing`)
+const memoryMiB = 512
+const job: BenchJob = { subject: sample, tasks: [...taskNames], memoryMiB }
 
 type Times = Record<string, number>
 const times: { vm: Times[]; native: Times[] } = { vm: [], native: [] }
-const dir = await mkdtemp(join(tmpdir(), 'pyti-bench-'))
 try {
-  const subject = join(dir, sample.filename)
-  await writeFile(subject, sample.bytes)
-  const nativeRoot = join(dir, 'root')
-  execFileSync('unsquashfs', ['-q', '-n', '-d', nativeRoot, image.path('base')], { stdio: 'ignore' })
-  for (let run = 0; run < runs; run++) {
-    times.native.push(await native(subject, nativeRoot))
-    times.vm.push(await inVm(subject))
-    process.stderr.write(`run ${run + 1} of ${runs} done\n`)
-  }
-} finally {
-  await rm(dir, { recursive: true, force: true })
+  await withFolder(paths.run, measure)
+  show()
+} catch (error) {
+  if (!signal.aborted) throw error
+  process.exitCode = 130
 }
-show()
 
-async function inVm(subject: string): Promise<Times> {
-  const started = performance.now()
-  let vmStarted = started
-  const output = await runGuest({
+async function measure(dir: string): Promise<void> {
+  const root = await unpackBase(image, dir, signal)
+  const { files } = await prepareJob(job, { dir, slowness: 1 })
+  const subject = files[0]?.path ?? ''
+  const bench: Bench = {
     driver,
-    image,
-    plan: {
-      schema: 'pyti.plan/1',
-      subject: {
-        project: sample?.project ?? '',
-        version: sample?.version ?? '',
-        filename: sample?.filename ?? '',
-        kind: sample?.kind ?? 'sdist',
-      },
-      tasks: [...taskNames],
-      packages: { build: [], run: [], test: [] },
-      incomplete: [],
-      limits: { taskSeconds: 180, memoryMiB: 512, processes: 128, logBytes: 65_536, outputBytes: 16_777_216 },
-      hashSeed: 0,
-    },
-    files: [{ filename: sample?.filename ?? '', path: subject, size: sample?.bytes.length ?? 0 }],
-    memoryMiB: 512,
-    diskMiB: 512,
-    wallSeconds: 300,
-    cpu: 0,
+    dir,
+    signal,
+    runs,
+    jobs: runs,
+    shape: { image, memoryMiB, diskMiB: 512 },
+    cpus: Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
     runDir: paths.run,
-    onStart: () => {
-      vmStarted = performance.now()
-    },
-  })
-  const record = GuestRecord.parse(JSON.parse(output.items.get('guest.json')?.toString() ?? ''))
-  const total = performance.now() - started
-  const tasks = tasksOf(record)
-  const inTasks = Object.values(tasks).reduce((sum, ms) => sum + ms, 0)
-  return {
-    ...tasks,
-    'folder, job disk, jail': vmStarted - started,
-    boot: output.bootMilliseconds,
-    'between tasks': output.totalMilliseconds - output.bootMilliseconds - inTasks,
-    teardown: total - (vmStarted - started) - output.totalMilliseconds,
-    total,
+    templates: join(dir, 'templates'),
+    say: step => process.stderr.write(`${step}\n`),
+  }
+  for (let run = 1; run <= runs; run++) {
+    await withCpus(bench, 1, async ([cpu = 0]) => {
+      const { tasks, whole } = await runNative(subject, { root, dir, tasks: job.tasks, signal })
+      times.native.push({ ...tasks, 'whole job': whole })
+      times.vm.push(await inVm(bench, cpu))
+    })
+    bench.say(`run ${run} of ${runs} done`)
   }
 }
 
-async function native(subject: string, nativeRoot: string): Promise<Times> {
-  const logs = join(dir, 'native')
+async function inVm(bench: Bench, cpu: number): Promise<Times> {
   const started = performance.now()
-  const ended = spawnSync(
-    'python3',
-    [join(root, 'guest/tests/chroot_harness.py'), '--root', nativeRoot, '--quiet', '--logs', logs, subject],
-    { encoding: 'utf8' },
-  )
-  if (ended.status !== 0) throw new Error(`native run failed: ${ended.stderr.slice(-2_000)}`)
-  const total = performance.now() - started
-  const tasks = tasksOf(GuestRecord.parse(JSON.parse(await readFile(join(logs, 'record.json'), 'utf8'))))
-  return { ...tasks, total }
-}
-
-function tasksOf(record: GuestRecord): Times {
-  return Object.fromEntries(taskNames.map(task => [task, record.tasks[task]?.volatile.milliseconds ?? 0]))
-}
-
-function median(all: Times[], key: string): number {
-  const sorted = all.map(one => one[key] ?? 0).sort((a, b) => a - b)
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
+  const { ready, startMs } = await start(bench, cpu, 'cold')
+  const done = await runTimed(ready, job, { dir: bench.dir, slowness: driver.slowness, signal })
+  const whole = performance.now() - started
+  const inTasks = Object.values(done.tasks).reduce((sum, ms) => sum + ms, 0)
+  return {
+    ...done.tasks,
+    'folder, disks, jail': startMs - ready.bootMilliseconds,
+    boot: ready.bootMilliseconds,
+    'job disk': done.write,
+    'set-up, between tasks, handing over': done.whole - inTasks,
+    teardown: whole - startMs - done.write - done.whole,
+    'whole job': whole,
+  }
 }
 
 function show(): void {
+  const rows = Object.keys(times.vm[0] ?? {}).map(key => {
+    const vm = median(times.vm.map(run => run[key] ?? 0))
+    const base = times.native[0]?.[key] === undefined ? 0 : median(times.native.map(run => run[key] ?? 0))
+    return [key, vm.toFixed(0), base ? base.toFixed(0) : '-', base ? (vm / base).toFixed(2) : '-', '']
+  })
   console.log(`\n${sample?.filename} on ${driver.backend}, medians of ${runs} runs, milliseconds\n`)
-  console.log(`${'step'.padEnd(26)}${'VM'.padStart(8)}${'native'.padStart(9)}${'ratio'.padStart(8)}`)
-  for (const key of Object.keys(times.vm[0] ?? {})) {
-    const vm = median(times.vm, key)
-    const base = times.native[0]?.[key] === undefined ? undefined : median(times.native, key)
-    console.log(
-      `${key.padEnd(26)}${vm.toFixed(0).padStart(8)}${(base?.toFixed(0) ?? '-').padStart(9)}${(base ? (vm / base).toFixed(2) : '-').padStart(8)}`,
-    )
-  }
-  const sum = (all: Times[]) => taskNames.reduce((total, task) => total + median(all, task), 0)
-  console.log(
-    `\nratio of the tasks alone: ${(sum(times.vm) / sum(times.native)).toFixed(2)}; of the whole job: ${(median(times.vm, 'total') / median(times.native, 'total')).toFixed(2)}`,
-  )
+  console.log(align([['step', 'VM', 'native', 'ratio', ''], ...rows]))
 }

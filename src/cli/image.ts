@@ -8,6 +8,7 @@ import { readLock } from '../sandbox/image/lock.ts'
 import { type Recipe, readRecipes } from '../sandbox/image/recipe.ts'
 import { stageKeys } from '../sandbox/image/stages.ts'
 import { type Image, ImageStore } from '../sandbox/image/store.ts'
+import { collectTemplates } from '../sandbox/qemu-template-store.ts'
 import { sweepStaleFolders } from '../sandbox/vm-folder.ts'
 import { note } from './output.ts'
 import { type Paths, repositoryDir } from './paths.ts'
@@ -73,7 +74,8 @@ export async function ensureImage(
 }
 
 /**
- * Removes images of other versions that were not used for so long, and files nothing refers to.
+ * Removes images of other versions that were not used for so long, files nothing refers to, and templates of images that
+ * are gone.
  * @returns ids of images of this version that are here, of those removed, and freed bytes
  */
 export async function collectUnused(
@@ -94,5 +96,7 @@ export async function collectUnused(
     unusedMs: unused,
     now: Date.now(),
   })
-  return { kept: images, removed, freedBytes }
+  const here = (await new ImageStore(paths.images).list()).map(({ id }) => id)
+  const freedTemplates = await collectTemplates(paths.templates, here, Date.now())
+  return { kept: images, removed, freedBytes: freedBytes + freedTemplates }
 }

@@ -112,7 +112,7 @@ export class VmPool {
     if (freemem() < 2 * (shape.memoryMiB + shape.diskMiB) * MiB) return
     const slot = await takeCpu(cpus, signal)
     try {
-      await driver.prepare?.(shape, { templates, runDir, signal })
+      await driver.prepare?.(shape, { templates, runDir, cpu: slot.cpu, signal })
       if (size === 0) return
       const ready = await this.#start(shape, slot.cpu, signal)
       try {

@@ -1,169 +1,120 @@
-import { access, realpath, stat } from 'node:fs/promises'
-import { runCommand } from '../exec.ts'
-import { startJail } from './jail.ts'
-import type { Driver, VmOptions } from './vm.ts'
+import { cpus, release } from 'node:os'
+import { messageOf } from '../errors.ts'
+import { digestOf } from '../wire/canonical.ts'
+import type { Backend } from '../wire/job.ts'
+import { limits } from '../wire/limits.ts'
+import { jobArguments, machineArguments, templateArguments } from './qemu-arguments.ts'
+import { exists, qemuBuild, qemuPath } from './qemu-files.ts'
+import { type Launch, launchQemu } from './qemu-launch.ts'
+import { type Accelerator, acceleratorsOf, machines, type QemuHost } from './qemu-platform.ts'
+import { answersPing } from './qemu-restore.ts'
+import { buildTemplate, templateSockets } from './qemu-template.ts'
+import { openTemplate, removeTemplate } from './qemu-template-store.ts'
+import type { Driver, Vm, VmOptions, VmShape } from './vm.ts'
 
-const MiB = 1024 * 1024
-const qemuBinary = '/usr/bin/qemu-system-x86_64'
-const kernelMiB = 192
-/** Address space (not memory) of QEMU itself: thread stacks and allocator arenas are mapped large and used little. */
-const hostOverheadMiB = 4096
+/** Processor of today's guest image. */
+const guest = 'x64'
+const host: QemuHost = { platform: 'linux', arch: 'x64' }
+const { binary } = machines[guest]
+/** A restored guest answers within a quarter of a second; on a machine that is busy it may take longer. */
+const restoreMs = 15_000
+/** After so many useless templates of a shape no more are made by this process. */
+const maxUseless = 2
 
-const kernelParameters = [
-  'quiet',
-  'console=ttyS0',
-  'panic=-1',
-  'mitigations=off',
-  'nokaslr',
-  'no_timer_check',
-  'tsc=reliable',
-  'apparmor=0',
-  'cryptomgr.notests',
-  'ipv6.disable=1',
-  'random.trust_cpu=on',
-]
+function qemuDriver(backend: Backend, accelerator: Accelerator): Driver {
+  const useless = new Map<string, number>()
+  const machine = (shape: VmShape) => machineArguments(host, guest, accelerator, shape)
+  const launch = (vm: VmOptions, added: string[], files: Pick<Launch, 'sockets' | 'stateFd'> = {}) =>
+    launchQemu({
+      backend,
+      accelerator,
+      command: [qemuPath(binary), ...machine(vm), ...added],
+      vm,
+      ...files,
+    })
 
-/** What differs between the two accelerators; all else is one driver. */
-interface Accelerator {
-  backend: 'kvm' | 'tcg'
-  slowness: number
-  arguments: string[]
-  device?: string
-}
+  /** Everything a saved state depends on: whatever differs makes it another template. */
+  const templateKey = async (shape: VmShape) =>
+    digestOf({
+      qemu: await qemuBuild(binary),
+      machine: machine(shape),
+      image: shape.image.id,
+      disks: [limits.jobDiskBytes, limits.guestOutputBytes],
+      // The guest measured the host's clock rate; with `kvm` it also uses the host's instructions.
+      cpu: cpus()[0]?.model ?? '',
+      kernel: backend === 'kvm' ? release() : '',
+    })
 
-/** Data QEMU reads at start: firmware, option ROMs, its loadable accelerator. Absent ones are left out. */
-const dataFolders = [
-  '/usr/share/qemu',
-  '/usr/share/seabios',
-  '/usr/lib/ipxe/qemu',
-  '/usr/lib/x86_64-linux-gnu/qemu',
-]
+  /** A clone of a template; or why there is none, or nothing when there is no template. */
+  const restore = async (options: VmOptions, dir: string): Promise<Vm | string | undefined> => {
+    const key = await templateKey(options)
+    const template = await openTemplate(dir, key)
+    if (!template) return undefined
+    try {
+      const vm = await launch(options, jobArguments(host, true), { stateFd: template.state.fd })
+      if (await answersPing(vm, restoreMs)) return { ...vm, hello: template.hello }
+      const exit = await vm.kill()
+      if (exit.kind !== 'oom') {
+        useless.set(key, (useless.get(key) ?? 0) + 1)
+        await removeTemplate(dir, key)
+      }
+      return `a clone of template ${key.slice(0, 12)} did not answer (${exit.kind}): ${vm.console().slice(-200)}`
+    } finally {
+      await template.state.close()
+    }
+  }
 
-/** QEMU arguments for one VM: no network device, no monitor, nothing but two disks, one channel and a console. */
-export function qemuArguments(
-  accelerator: Accelerator,
-  options: Pick<VmOptions, 'memoryMiB' | 'diskMiB'>,
-): string[] {
-  return [
-    qemuBinary,
-    '-nodefaults',
-    '-no-user-config',
-    '-display',
-    'none',
-    '-monitor',
-    'none',
-    '-nic',
-    'none',
-    '-no-reboot',
-    '-M',
-    'q35',
-    ...accelerator.arguments,
-    '-smp',
-    '1',
-    '-m',
-    `${options.memoryMiB + options.diskMiB + kernelMiB}M`,
-    '-kernel',
-    '/k/vmlinuz',
-    '-initrd',
-    '/k/initrd',
-    '-append',
-    [...kernelParameters, `pyti.disk=${options.diskMiB}`].join(' '),
-    // No file locks: UML takes them in another way, and the two would shut each other out of the same read-only image.
-    '-drive',
-    'if=none,id=base,file=/k/base,file.locking=off,format=raw,readonly=on',
-    '-device',
-    'virtio-blk-pci,drive=base',
-    '-drive',
-    'if=none,id=job,file=/k/job,file.locking=off,format=raw,readonly=on',
-    '-device',
-    'virtio-blk-pci,drive=job',
-    '-device',
-    'virtio-serial-pci',
-    '-chardev',
-    'socket,id=channel,fd=3',
-    '-device',
-    'virtserialport,chardev=channel,name=pyti',
-    '-chardev',
-    'stdio,id=console,signal=off',
-    '-serial',
-    'chardev:console',
-    '-sandbox',
-    'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
-  ]
-}
-
-function qemuDriver(accelerator: Accelerator): Driver {
-  return {
-    backend: accelerator.backend,
+  const driver: Driver = {
+    backend,
     slowness: accelerator.slowness,
     async missing() {
-      if (process.platform !== 'linux' || process.arch !== 'x64')
-        return 'needs Linux on x86-64 (other hosts are untested)'
-      if (!(await exists(qemuBinary))) return 'QEMU is not installed (apt-get install qemu-system-x86)'
+      if (process.platform !== 'linux' || process.arch !== 'x64') return notEnabled(process)
+      if (!(await exists(qemuPath(binary)))) return 'QEMU is not installed (apt-get install qemu-system-x86)'
       if (accelerator.device && !(await exists(accelerator.device)))
         return `${accelerator.device} does not exist on this machine`
       return undefined
     },
-    async start(options) {
-      const { image, jobDisk, memoryMiB, diskMiB, cpu, uid } = options
-      const jailed = await startJail({
-        readOnly: [
-          ...(await qemuFiles()),
-          [image.path('vmlinuz'), '/k/vmlinuz'],
-          [image.path('base'), '/k/base'],
-          [image.path('initramfs'), '/k/initrd'],
-          [jobDisk, '/k/job'],
-        ],
-        devices: accelerator.device ? [accelerator.device] : [],
-        tmpBytes: 16 * MiB,
-        memoryBytes: (memoryMiB + diskMiB + kernelMiB + hostOverheadMiB) * MiB,
+    async prepare(shape, { templates, runDir, signal, cpu = 0 }: PrepareOptions) {
+      const key = await templateKey(shape)
+      if (!accelerator.saves || (useless.get(key) ?? 0) >= maxUseless) return
+      await buildTemplate({
+        dir: templates,
+        key,
+        shape,
+        driver,
+        start: (options, sockets) =>
+          launch(options, templateArguments(host, templateSockets.monitor), { sockets }),
+        runDir,
         cpu,
-        uid,
-        gid: accelerator.device ? (await stat(accelerator.device)).gid || undefined : undefined,
-        command: qemuArguments(accelerator, { memoryMiB, diskMiB }),
+        signal,
       })
-      return { backend: accelerator.backend, pid: jailed.child.pid ?? 0, ...jailed }
+    },
+    async start(options) {
+      const { templates } = options
+      // A template only saves time: whatever is wrong with it, the VM boots without.
+      const restored =
+        templates && accelerator.saves ? await restore(options, templates).catch(messageOf) : undefined
+      if (typeof restored === 'object') return restored
+      const vm = await launch(options, jobArguments(host, false))
+      return restored === undefined ? vm : { ...vm, console: () => `pyti: ${restored}\n${vm.console()}` }
     },
   }
+  return driver
 }
 
-export const tcgDriver = qemuDriver({
-  backend: 'tcg',
-  slowness: 6,
-  arguments: ['-accel', 'tcg', '-cpu', 'max,la57=off'],
-})
+type PrepareOptions = Parameters<NonNullable<Driver['prepare']>>[1] & { cpu?: number }
 
-export const kvmDriver = qemuDriver({
-  backend: 'kvm',
-  slowness: 1,
-  arguments: ['-accel', 'kvm', '-cpu', 'host'],
-  device: '/dev/kvm',
-})
-
-/** The binary, the libraries it is linked with and its data, each at its own path (QEMU finds its modules relative to itself). */
-let files: Promise<[string, string][]> | undefined
-function qemuFiles(): Promise<[string, string][]> {
-  files ??= (async () => {
-    const modules = '/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so'
-    const objects = (await exists(modules)) ? [qemuBinary, modules] : [qemuBinary]
-    const libraries = new Set<string>()
-    for (const object of objects) {
-      const stdout = await runCommand(['ldd', object], { timeoutMs: 30_000 })
-      for (const match of stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)) if (match[1]) libraries.add(match[1])
-    }
-    const binds: [string, string][] = [[qemuBinary, qemuBinary]]
-    for (const library of libraries)
-      if (!library.startsWith('/usr/lib/x86_64-linux-gnu/qemu/'))
-        binds.push([await realpath(library), library])
-    for (const folder of dataFolders) if (await exists(folder)) binds.push([folder, folder])
-    return binds
-  })()
-  return files
+/** What a host gets told whose way of running QEMU nobody has tried. */
+export function notEnabled({ platform, arch }: QemuHost): string {
+  const ways = acceleratorsOf({ platform, arch }, guest).map(({ name }) => name)
+  return `not enabled: QEMU on ${platform} (${arch}; ${ways.join(', ')}) is untested, only Linux on x86-64 is`
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+function accelerated(backend: 'kvm' | 'tcg'): Driver {
+  const accelerator = acceleratorsOf(host, guest).find(({ name }) => name === backend)
+  if (!accelerator) throw new TypeError(`no accelerator ${backend}`)
+  return qemuDriver(backend, accelerator)
 }
+
+export const tcgDriver = accelerated('tcg')
+export const kvmDriver = accelerated('kvm')

@@ -1,81 +1,23 @@
-/** System calls of x86-64 Linux that the UML kernel and its launcher shell need (asm/unistd_64.h). */
-const allowed: Record<string, number> = {
-  ptrace: 101,
-  wait4: 61,
-  mmap: 9,
-  munmap: 11,
-  rt_sigreturn: 15,
-  kill: 62,
-  timer_settime: 223,
-  read: 0,
-  epoll_wait: 232,
-  write: 1,
-  clone: 56,
-  rt_sigprocmask: 14,
-  getpid: 39,
-  fcntl: 72,
-  rt_sigsuspend: 130,
-  timer_gettime: 224,
-  openat: 257,
-  newfstatat: 262,
-  ioctl: 16,
-  rt_sigaction: 13,
-  close: 3,
-  getrandom: 318,
-  epoll_ctl: 233,
-  pread64: 17,
-  pwrite64: 18,
-  lseek: 8,
-  mprotect: 10,
-  brk: 12,
-  socketpair: 53,
-  unlink: 87,
-  prlimit64: 302,
-  access: 21,
-  uname: 63,
-  mkdir: 83,
-  getdents64: 217,
-  madvise: 28,
-  socket: 41,
-  bind: 49,
-  execve: 59,
-  fsync: 74,
-  rmdir: 84,
-  setsid: 112,
-  sigaltstack: 131,
-  statfs: 137,
-  modify_ldt: 154,
-  arch_prctl: 158,
-  epoll_create: 213,
-  set_tid_address: 218,
-  timer_create: 222,
-  set_robust_list: 273,
-  rseq: 334,
-  exit: 60,
-  exit_group: 231,
-  fallocate: 285,
-  fdatasync: 75,
-  tgkill: 234,
-  gettid: 186,
-  clock_gettime: 228,
-  clock_nanosleep: 230,
-  nanosleep: 35,
-  timer_delete: 226,
-  ftruncate: 77,
-  getppid: 110,
-  poll: 7,
-  sched_yield: 24,
-  fstat: 5,
-  futex: 202,
-  getuid: 102,
-  getgid: 104,
-  geteuid: 107,
-  getegid: 108,
+import { type ArgumentTest, compileFilter } from './seccomp/filter.ts'
+import { type SystemCall, systemCalls } from './seccomp/syscalls-x86-64.ts'
+
+/** Names in prose order. @throws TypeError for one that has no number */
+function named(text: string): SystemCall[] {
+  return text
+    .trim()
+    .split(/\s+/)
+    .map(name => {
+      if (!isSystemCall(name)) throw new TypeError(`no number for system call ${name}`)
+      return name
+    })
 }
 
-const archX8664 = 0xc000003e
-const x32Bit = 0x40000000
+function isSystemCall(name: string): name is SystemCall {
+  return Object.hasOwn(systemCalls, name)
+}
+
 const afUnix = 1
+const cloneThread = 0x00010000
 /** CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET */
 const newNamespaces =
   0x00000080 | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
@@ -84,61 +26,80 @@ const tiocsti = 0x5412
 /** Driving the console. */
 const tioclinux = 0x541c
 
-// Offsets in struct seccomp_data.
-const nrOffset = 0
-const archOffset = 4
-const argOffset = (index: number) => 16 + 8 * index
+const onlyUnixSockets: ArgumentTest = { argument: 0, oneOf: [afUnix] }
+const noTerminalInput: ArgumentTest = { argument: 1, noneOf: [tiocsti, tioclinux] }
 
-const load = 0x20
-const jumpEqual = 0x15
-const jumpGreaterEqual = 0x35
-const jumpSet = 0x45
-const ret = 0x06
-const killProcess = 0x80000000
-const allow = 0x7fff0000
-
-type Instruction = { code: number; jt: number; jf: number; k: number }
+/** System calls the UML kernel and its launcher shell were seen to use (sandbox.md section 5). */
+const umlCalls = named(`
+  ptrace wait4 mmap munmap rt_sigreturn kill timer_settime read epoll_wait write rt_sigprocmask getpid
+  fcntl rt_sigsuspend timer_gettime openat newfstatat rt_sigaction close getrandom epoll_ctl pread64
+  pwrite64 lseek mprotect brk unlink prlimit64 access uname mkdir getdents64 madvise bind execve fsync
+  rmdir setsid sigaltstack statfs modify_ldt arch_prctl epoll_create set_tid_address timer_create
+  set_robust_list rseq exit exit_group fallocate fdatasync tgkill gettid clock_gettime clock_nanosleep
+  nanosleep timer_delete ftruncate getppid poll sched_yield fstat futex getuid getgid geteuid getegid
+`)
 
 /**
- * The seccomp filter around the UML kernel process as an array of `struct sock_filter` (seccomp(2)), for bubblewrap's
- * `--seccomp FD`. Default is to kill: the guest's own system calls never get here (ptrace stops them first), so only a
- * kernel that has been taken over can meet the filter.
+ * The filter around the UML kernel process. Default is to kill: the guest's own system calls never get here (ptrace
+ * stops them first), so only a kernel that has been taken over can meet the filter.
  */
 export function umlSeccompFilter(): Uint8Array {
-  const statement = (code: number, k: number): Instruction => ({ code, jt: 0, jf: 0, k })
-  const branch = (code: number, k: number, jt: number, jf: number): Instruction => ({ code, jt, jf, k })
-  const program: Instruction[] = [
-    statement(load, archOffset),
-    branch(jumpEqual, archX8664, 1, 0),
-    statement(ret, killProcess),
-    statement(load, nrOffset),
-    branch(jumpGreaterEqual, x32Bit, 0, 1),
-    statement(ret, killProcess),
-  ]
-  const only = (argument: number, ...test: Instruction[]) => [
-    statement(load, argOffset(argument)),
-    ...test,
-    statement(ret, killProcess),
-    statement(ret, allow),
-  ]
-  const guarded: Record<string, Instruction[]> = {
-    socket: only(0, branch(jumpEqual, afUnix, 1, 0)),
-    socketpair: only(0, branch(jumpEqual, afUnix, 1, 0)),
-    clone: only(0, branch(jumpSet, newNamespaces, 0, 1)),
-    ioctl: only(1, branch(jumpEqual, tiocsti, 1, 0), branch(jumpEqual, tioclinux, 0, 1)),
-  }
-  for (const [name, number] of Object.entries(allowed)) {
-    const body = guarded[name] ?? [statement(ret, allow)]
-    program.push(branch(jumpEqual, number, 0, body.length), ...body)
-  }
-  program.push(statement(ret, killProcess))
-
-  const bytes = Buffer.alloc(program.length * 8)
-  program.forEach(({ code, jt, jf, k }, index) => {
-    bytes.writeUInt16LE(code, index * 8)
-    bytes.writeUInt8(jt, index * 8 + 2)
-    bytes.writeUInt8(jf, index * 8 + 3)
-    bytes.writeUInt32LE(k >>> 0, index * 8 + 4)
+  return compileFilter({
+    allow: umlCalls,
+    guarded: {
+      socket: onlyUnixSockets,
+      socketpair: onlyUnixSockets,
+      clone: { argument: 0, noBits: newNamespaces },
+      ioctl: noTerminalInput,
+    },
+    // Its flags are in memory, out of a filter's reach; a libc that gets ENOSYS takes clone.
+    enosys: ['clone3'],
+    kill: [],
+    otherwise: 'kill',
   })
-  return bytes
+}
+
+/** System calls QEMU 7.2, the launcher shell and their loader were seen to use, with bubblewrap's init, and close kin other versions may. */
+const qemuCalls = named(`
+  read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek open openat close stat
+  fstat lstat newfstatat statx statfs fstatfs access faccessat2 readlink getcwd fchdir getdents64 fcntl dup
+  dup2 dup3 pipe pipe2 fsync fdatasync fallocate ftruncate mmap mprotect munmap mremap madvise brk
+  membarrier futex rseq set_robust_list set_tid_address arch_prctl prctl seccomp execve exit exit_group
+  rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack tgkill
+  getpid gettid getppid getuid getgid geteuid getegid uname sysinfo getrandom prlimit64 getrlimit
+  sched_yield sched_getaffinity wait4 poll ppoll epoll_create epoll_create1 epoll_ctl epoll_wait
+  epoll_pwait eventfd eventfd2 signalfd signalfd4 timerfd_create timerfd_settime timerfd_gettime
+  timer_create timer_settime timer_gettime timer_delete clock_gettime clock_getres clock_nanosleep
+  nanosleep sendto recvfrom sendmsg recvmsg shutdown connect getsockname getpeername getsockopt setsockopt
+`)
+
+/** What no part of QEMU has a use for and an attacker has. Anything else unknown gets ENOSYS, io_uring_setup among it:
+ * QEMU asks for it at every start and does without. */
+const qemuNever = named(`
+  ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd bpf keyctl add_key request_key
+  perf_event_open userfaultfd io_uring_enter io_uring_register mount umount2 pivot_root chroot open_tree
+  move_mount fsopen fsconfig fsmount fspick mount_setattr unshare setns kexec_load kexec_file_load
+  init_module finit_module delete_module name_to_handle_at open_by_handle_at fanotify_init swapon swapoff
+  reboot acct quotactl iopl ioperm syslog clock_settime sethostname setdomainname migrate_pages move_pages
+  modify_ldt execveat fork vfork
+`)
+
+/**
+ * The filter around QEMU. An unknown call gets ENOSYS, so that another libc or QEMU build can fall back; calls that are
+ * only good for an attack kill. QEMU may start threads but no process.
+ */
+export function qemuSeccompFilter(): Uint8Array {
+  return compileFilter({
+    allow: qemuCalls,
+    guarded: {
+      socket: onlyUnixSockets,
+      socketpair: onlyUnixSockets,
+      clone: { argument: 0, noBits: newNamespaces, allBits: cloneThread },
+      ioctl: noTerminalInput,
+      personality: { argument: 0, oneOf: [0xffffffff] },
+    },
+    enosys: ['clone3', 'io_uring_setup'],
+    kill: qemuNever,
+    otherwise: 'enosys',
+  })
 }

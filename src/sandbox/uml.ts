@@ -1,15 +1,15 @@
-import { open, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { runCommand } from '../exec.ts'
-import { startJail } from './jail.ts'
+import { type JailOptions, startJail } from './jail.ts'
 import { umlSeccompFilter } from './seccomp.ts'
-import type { Driver } from './vm.ts'
+import type { Driver, VmOptions } from './vm.ts'
 
 const MiB = 1024 * 1024
 /** Kernel, page tables and caches on top of what the job may use. */
 const kernelMiB = 192
 /** Every guest process is a host process; the jail's own limit stops a fork bomb that got past the guest's. */
 const hostProcesses = 300
+/** The host's page tables for those processes, and what the kernel process itself allocates. */
+const hostOverheadMiB = 256
 
 // Each of the first four saves boot time on Debian's kernel, 1.1 s in all (sandbox.md section 2).
 const bootParameters = [
@@ -38,47 +38,45 @@ export const umlDriver: Driver = {
     }
     return undefined
   },
-  async start({ image, folder, jobDisk, outputDisk, memoryMiB, diskMiB, cpu, uid }) {
-    const filter = join(folder, 'seccomp.bpf')
-    await writeFile(filter, umlSeccompFilter())
-    const seccomp = await open(filter, 'r')
-    const memory = memoryMiB + diskMiB + kernelMiB
-    try {
-      const jailed = await startJail({
-        readOnly: [
-          [image.path('uml'), '/k/linux'],
-          [image.path('libc'), '/lib/x86_64-linux-gnu/libc.so.6'],
-          [image.path('loader'), '/lib64/ld-linux-x86-64.so.2'],
-          [image.path('shell'), '/k/sh'],
-          [image.path('base'), '/k/base'],
-          [image.path('initramfs'), '/k/initrd'],
-          [jobDisk, '/k/job'],
-        ],
-        writable: [[outputDisk, '/k/output']],
-        tmpBytes: (memory + 64) * MiB,
-        cpu,
-        uid,
-        seccompFd: seccomp.fd,
-        command: [
-          '/k/sh',
-          '-c',
-          `ulimit -p ${hostProcesses}; ulimit -c 0; exec "$@"`,
-          'x',
-          '/k/linux',
-          `mem=${memory}M`,
-          'hostfs=/nowhere',
-          'uml_dir=/tmp/u/',
-          'initrd=/k/initrd',
-          'ubd0r=/k/base',
-          'ubd1r=/k/job',
-          'ubd2=/k/output',
-          ...bootParameters,
-          `pyti.disk=${diskMiB}`,
-        ],
-      })
-      return { backend: 'uml' as const, pid: jailed.child.pid ?? 0, ...jailed }
-    } finally {
-      await seccomp.close()
-    }
+  async start(options) {
+    const jailed = await startJail(umlJail(options))
+    return { backend: 'uml' as const, pid: jailed.child.pid ?? 0, ...jailed }
   },
+}
+
+/** The jail around one VM's kernel. */
+export function umlJail(options: Omit<VmOptions, 'folder' | 'templates'>): JailOptions {
+  const { image, jobDisk, outputDisk, memoryMiB, diskMiB, cpu, uid } = options
+  const memory = memoryMiB + diskMiB + kernelMiB
+  const [libc, loader] = [image.path('libc'), image.path('loader')]
+  return {
+    readOnly: [
+      [image.path('uml'), '/k/linux'],
+      [libc, '/lib/x86_64-linux-gnu/libc.so.6'],
+      [loader, '/lib64/ld-linux-x86-64.so.2'],
+      [image.path('base'), '/k/base'],
+      [image.path('initramfs'), '/k/initrd'],
+      [jobDisk, '/k/job'],
+    ],
+    writable: [[outputDisk, '/k/output']],
+    shell: { program: image.path('shell'), loader, libc },
+    tmpBytes: (memory + 64) * MiB,
+    groupBytes: (memory + 64 + hostOverheadMiB) * MiB,
+    processes: hostProcesses,
+    cpu,
+    uid,
+    seccomp: umlSeccompFilter(),
+    command: [
+      '/k/linux',
+      `mem=${memory}M`,
+      'hostfs=/nowhere',
+      'uml_dir=/tmp/u/',
+      'initrd=/k/initrd',
+      'ubd0r=/k/base',
+      'ubd1r=/k/job',
+      'ubd2=/k/output',
+      ...bootParameters,
+      `pyti.disk=${diskMiB}`,
+    ],
+  }
 }

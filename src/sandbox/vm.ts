@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Hello } from '../wire/guest.ts'
-import type { Backend } from '../wire/raw-data.ts'
+import type { Backend } from '../wire/job.ts'
 import type { Image } from './image/store.ts'
 
 /** How a VM's life ended, as the host saw it. */
@@ -67,7 +67,7 @@ export interface Driver {
    */
   prepare?(
     shape: VmShape,
-    options: { templates: string; runDir: string; signal?: AbortSignal },
+    options: { templates: string; runDir: string; cpu?: number; signal?: AbortSignal },
   ): Promise<void>
   start(options: VmOptions): Promise<Vm>
 }
