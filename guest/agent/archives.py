@@ -6,6 +6,8 @@ import os
 import tarfile
 import zipfile
 
+import members
+
 MEMBERS = 100_000
 UNPACKED_BYTES = 2 * 1024**3
 LISTED = 20_000
@@ -22,7 +24,9 @@ def unpack_sdist(archive, target):
             file.extractall(staging)
     else:
         with tarfile.open(archive, "r:*") as file:
-            file.extractall(staging, members=_bounded(file), filter=_skip_escapes)
+            # `members` has decided already; newer Pythons would decide again.
+            file.extraction_filter = staticmethod(lambda member, _target: member)
+            file.extractall(staging, members=_harmless(file, staging))
     children = os.listdir(staging)
     top = f"{staging}/{children[0]}" if len(children) == 1 else staging
     if not os.path.isdir(top) or os.path.islink(top):
@@ -75,18 +79,14 @@ def check_sizes(sizes):
             raise ValueError("archive unpacks too large")
 
 
-def _bounded(file):
+def _harmless(file, target):
+    """Each is looked at when the ones before it are on the disk: a link may have changed where it goes."""
     total = 0
     for count, member in enumerate(file):
         total += max(0, member.size)
         if count >= MEMBERS or total > UNPACKED_BYTES:
             raise ValueError("archive unpacks too large")
-        yield member
-
-
-def _skip_escapes(member, target):
-    try:
-        return tarfile.data_filter(member, target)
-    except tarfile.FilterError as error:
-        print(f"left out: {error!r}"[:300])
-        return None
+        try:
+            yield members.harmless(member, target)
+        except members.Refused as reason:
+            print(f"left out: {reason}"[:300])

@@ -11,6 +11,7 @@ import failures
 import layout
 import sandboxed
 import text
+import tools
 from job import Report
 
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.whl")
@@ -31,13 +32,13 @@ def build(job):
     if failed:
         return failures.setup_failed(report, failed)
     before = job.tree.snapshot()
-    argv = [
-        f"{layout.BUILD_VENV}/bin/python", "-s", "-P", layout.PIP_RUNNER, "wheel",
+    command = [
+        "wheel",
         "--no-build-isolation", "--use-pep517", "--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check",
         "--no-input", "--no-color", "-v", "--progress-bar", "off", "--wheel-dir", layout.WHEEL, layout.BUILD_SOURCE,
     ]  # fmt: skip
     env = failures.pip_environment(job.environment(layout.BUILD_VENV))
-    outcome = report.ran(sandboxed.run(argv, layout.BUILD, env, job.limits, log))
+    outcome = report.ran(sandboxed.run(tools.Run("pip", {"venv": layout.BUILD_VENV, "arguments": command}), layout.BUILD, env, job.limits, log))
     if outcome.reason:
         failures.pip_failed(job, report, outcome, ("build",), log)
     else:

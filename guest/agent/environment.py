@@ -8,10 +8,10 @@ import layout
 import sandboxed
 import wheel_unpacker
 
-#: What the image's pytest needs to run beside the packages of an environment.
+#: What the image's pytest needs to run beside the packages of an environment; pytest 7.2 still wants attrs.
 PYTEST_PARTS = (
-    "pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pytest_timeout.py",
-    "pytest-", "pluggy-", "iniconfig-", "packaging-", "pytest_timeout-",
+    "pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "attr", "attrs", "pytest_timeout.py",
+    "pytest-", "pluggy-", "iniconfig-", "packaging-", "attrs-", "pytest_timeout-",
 )  # fmt: skip
 
 

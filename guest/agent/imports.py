@@ -1,17 +1,21 @@
 """Task `import`: every module of the distribution in a fresh process."""
 
 import json
-import os
 import re
+import time
 
+import cgroups
 import install
 import layout
 import modules
+import sandboxed
 import text
+import tools
 from job import Report
 from sandboxed import RESOURCE_REASONS, Outcome
 
-ZYGOTE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zygote.py")
+MODULE_SECONDS = 30.0
+RESULT_BYTES = 4096
 SOURCE_BYTES = 4 * 1024 * 1024
 OTHER_PLATFORM = re.compile(
     rb"""sys\.platform\s*(?:==|!=|\.startswith\()\s*["'](?:win|darwin|cygwin)|os\.name\s*[!=]=\s*["']nt|\bwindll\b|\bWinDLL\b"""
@@ -28,15 +32,8 @@ def import_modules(job):
         return report.end("not-run", "no-modules")
     chosen = names[: modules.LIMIT]
     before = job.tree.snapshot()
-    said = _zygote(job, chosen)
-    if said is None:
-        return report.end("failed", "tampered")
-    totals = said["totals"]
-    report.ran(
-        Outcome(cpu_ms=totals["cpu"], peak_bytes=totals["peak"], leftover=totals["leftover"], output_bytes=totals["output"])
-    )
-    job.log("import").write(said["log"].encode("utf-8", "backslashreplace"))
-    answers = said["answers"]
+    answers, totals = _import_all(job, chosen)
+    report.ran(totals)
     if len(answers) < len(chosen):
         report.end("failed", "timeout", modulesOmitted=len(names))
         return report
@@ -46,37 +43,65 @@ def import_modules(job):
     return report.changed(before, hashed=False)
 
 
-def _zygote(job, chosen):
-    limits = job.limits
-    config = {
-        "modules": chosen,
-        "env": job.environment(),
-        "venv": layout.VENV,
-        "site": layout.SITE,
-        "logBytes": job.plan["limits"]["logBytes"],
-        "limits": {
-            "seconds": limits.seconds,
-            "memoryBytes": limits.memory_bytes,
-            "processes": limits.processes,
-            "outputBytes": limits.output_bytes,
-        },
-    }
-    path = f"{layout.AGENT_PRIVATE}/import.json"
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(config, file)
-    read, write = os.pipe()
-    actions = [(os.POSIX_SPAWN_DUP2, write, 1)]
-    argv = [layout.SYSTEM_PYTHON, "-s", "-S", "-P", "-B", ZYGOTE, path]
-    pid = os.posix_spawn(argv[0], argv, {**job.environment(), "HOME": "/root"}, file_actions=actions)
-    os.close(write)
-    with open(read, "rb") as pipe:
-        data = pipe.read()
-    os.waitpid(pid, 0)
-    os.unlink(path)
+def _import_all(job, chosen):
+    """(answers, totals) of the modules in their order; fewer when the time is up."""
+    limits, log = job.limits, job.log("import")
+    group = cgroups.create("pyti-import", limits.memory_bytes, limits.processes)
+    deadline = time.monotonic() + limits.seconds
+    answers, totals = [], Outcome()
+    for name in chosen:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            break
+        answer, outcome = _try_import(job, name, limits.within(min(remaining, MODULE_SECONDS)), group, log)
+        if outcome.reason == "timeout" and remaining <= MODULE_SECONDS:
+            break
+        if outcome.reason == "process-limit":
+            # The peak of a group stays: the next module needs a fresh one.
+            group.remove()
+            group = cgroups.create(f"pyti-import-{len(answers)}", limits.memory_bytes, limits.processes)
+        totals.leftover += outcome.leftover
+        totals.cpu_ms += outcome.cpu_ms
+        answers.append(answer)
+    used = group.cpu_milliseconds()
+    totals.cpu_ms = totals.cpu_ms if used is None else used
+    totals.peak_bytes = group.peak_bytes() or 0
+    totals.output_bytes = log.total
+    group.remove()
+    tools.discard("import")
+    return answers, totals
+
+
+def _try_import(job, name, limits, group, log):
+    """One module in one fresh process: its answer and the Outcome."""
+    before = log.total
+    work = tools.Run("import", {"name": name, "venv": layout.VENV, "site_packages": layout.SITE}, job.plan["hashSeed"])
+    outcome = sandboxed.run(work, layout.HOME, job.environment(), limits, log, group=group, want_result=True)
+    answer = {"name": name, "outcome": "passed", "reason": outcome.reason}
+    said = _parse(outcome.result)
+    if outcome.reason == "signal":
+        answer.update(outcome="signal", signal=outcome.signal)
+    elif outcome.reason == "timeout":
+        answer["outcome"] = "timeout"
+    elif outcome.reason not in (None, "exit-code"):
+        answer["outcome"] = "killed"
+    elif said is None:
+        answer["outcome"] = "exit"
+    elif said["error"]:
+        answer.update(outcome="error", error=said["error"], missing=said["missing"])
+    if answer["outcome"] != "passed" or log.total != before:
+        log.note(f"import {name}: {answer['outcome']} {outcome.reason or ''}".rstrip())
+    return answer, outcome
+
+
+def _parse(data):
     try:
-        return json.loads(data)
+        said = json.loads(data[:RESULT_BYTES])
     except ValueError:
         return None
+    if not isinstance(said, dict) or set(said) != {"error", "missing"}:
+        return None
+    return said if all(value is None or isinstance(value, str) for value in said.values()) else None
 
 
 def _names_other_platform(job, name):

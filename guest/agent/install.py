@@ -12,29 +12,13 @@ import failures
 import layout
 import sandboxed
 import text
+import tools
 from job import Report
 
 RECORD_BYTES = 32 * 1024 * 1024
 #: Written by the installer, not part of the distribution; direct_url.json names a local path.
 INSTALLER_FILES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 CHECK_MARK = b"[pyti] pip check\n"
-
-#: One interpreter for both commands: starting pip is the expensive part.
-DRIVER = """
-import sys
-sys.path.insert(0, {packages!r})
-from pip._internal.cli.main import main
-sys.path.remove({packages!r})
-code = main({install!r})
-if code == 0:
-    sys.stdout.flush()
-    import os
-    os.write(3, {mark!r})
-    os.dup2(3, 1)
-    main(["check", "--disable-pip-version-check", "--no-color"])
-    sys.stdout.flush()
-sys.exit(code)
-"""
 
 
 def install(job):
@@ -51,10 +35,9 @@ def install(job):
         "install", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--disable-pip-version-check",
         "--no-input", "--no-color", "--progress-bar", "off", "--no-warn-script-location", job.wheel,
     ]  # fmt: skip
-    driver = DRIVER.format(packages=layout.SYSTEM_PACKAGES, install=command, mark=CHECK_MARK)
-    argv = [f"{layout.VENV}/bin/python", "-s", "-P", "-c", driver]
+    pip = tools.Run("pip", {"venv": layout.VENV, "arguments": command, "check_mark": CHECK_MARK.decode()})
     env = failures.pip_environment(job.environment())
-    outcome = report.ran(sandboxed.run(argv, layout.HOME, env, job.limits, log, want_result=True))
+    outcome = report.ran(sandboxed.run(pip, layout.HOME, env, job.limits, log, want_result=True))
     if outcome.reason:
         failures.pip_failed(job, report, outcome, (), log)
         return report.changed(before, hashed=True)

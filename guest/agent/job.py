@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+import environment_variables
 import layout
 import text
 from bounded_log import BoundedLog
@@ -34,20 +35,7 @@ class Job:
 
     def environment(self, venv=layout.VENV):
         """The whole environment of package code."""
-        return {
-            "PATH": f"{venv}/bin:/usr/local/bin:/usr/bin:/bin",
-            "HOME": layout.HOME,
-            "USER": "user",
-            "LOGNAME": "user",
-            "SHELL": "/bin/sh",
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            "VIRTUAL_ENV": venv,
-            "PYTHONHASHSEED": str(self.plan["hashSeed"]),
-            "SOURCE_DATE_EPOCH": "1577836800",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONNOUSERSITE": "1",
-        }
+        return environment_variables.of_package(self.plan["hashSeed"], venv)
 
     def log(self, task):
         return self.logs.setdefault(f"logs/{task}.txt", BoundedLog(self.plan["limits"]["logBytes"]))

@@ -19,7 +19,6 @@ SITE = f"{VENV}/{LIBRARY}"
 SCRIPTS = f"{VENV}/bin"
 SYSTEM_PYTHON = "/usr/bin/python3"
 SYSTEM_PACKAGES = "/usr/lib/python3/dist-packages"
-PIP_RUNNER = f"{SYSTEM_PACKAGES}/pip/__pip-runner__.py"
 
 TEMPORARY = ("/tmp", "/var/tmp", "/run", "/dev/shm", "/dev", "/proc", "/sys")
 

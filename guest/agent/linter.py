@@ -1,5 +1,5 @@
 """
-Runs one linter of the image over given files: `python3 -s -P -B linter.py CONFIG`, messages as JSON to descriptor 3.
+The image's linters, loaded once in a fork server. A run goes over given files, messages go as JSON to descriptor 3.
 Nothing of the package is imported: modules come from the image only, whatever a linter does to `sys.path`.
 """
 
@@ -13,7 +13,7 @@ from importlib.metadata import DistributionFinder
 class ImageFinder:
     """Looks for top-level modules on the path as it was at start."""
 
-    path = list(sys.path)
+    path = ()
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
@@ -91,22 +91,42 @@ def pyflakes(files, _site):
     return __version__, found
 
 
-def main(config_path):
+TOOLS = {"pylint": pylint, "pycodestyle": pycodestyle, "pyflakes": pyflakes}
+
+
+def load():
+    """Imports all the linters use. Called once, in the server."""
+    import ast  # noqa: F401
+    import importlib
+    import pkgutil
+    import warnings
+
+    ImageFinder.path = tuple(sys.path)
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, ImageFinder]
+    warnings.simplefilter("ignore")
+    for name in ("pycodestyle", "pyflakes.checker", "pylint.lint", "astroid.constraint"):
+        importlib.import_module(name)
+    # pylint and astroid import these one by one when they start.
+    for name in ("pylint.checkers", "pylint.reporters", "astroid.brain"):
+        package = importlib.import_module(name)
+        for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+            importlib.import_module(f"{name}.{module}")
+    from astroid.builder import AstroidBuilder
+    from astroid.manager import AstroidManager
+
+    # The first builder makes the tree of `builtins`, which is most of what pylint does for a small package.
+    AstroidBuilder(AstroidManager())
+
+
+def run(config_path):
+    """In a fork: one linter over the files of a configuration, 0."""
     with open(config_path, encoding="utf-8") as file:
         config = json.load(file)
     site = config["site"]
-    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, ImageFinder]
-    tool = {"pylint": pylint, "pycodestyle": pycodestyle, "pyflakes": pyflakes}[config["tool"]]
-    import warnings
-
-    warnings.simplefilter("ignore")
     os.chdir("/")
-    version, found = tool([f"{site}/{name}" for name in config["files"]], site)
+    version, found = TOOLS[config["tool"]]([f"{site}/{name}" for name in config["files"]], site)
     messages = [(code, os.path.relpath(path, site), line or 0, column or 0) for code, path, line, column in found]
     data = memoryview(json.dumps({"version": version, "messages": messages}).encode())
     while data:
         data = data[os.write(3, data) :]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    return 0

@@ -4,14 +4,15 @@ import json
 import re
 import time
 
-import account
+import environment_variables
 import install
 import layout
 import sandboxed
 import text
+import tools
 from job import Report
 
-TOOLS = ("pylint", "pycodestyle", "pyflakes")
+LINTERS = ("pylint", "pycodestyle", "pyflakes")
 MESSAGES = 2000
 COUNTS = 1000
 PYLINT_FILES = 400
@@ -31,13 +32,13 @@ def grade(job):
     before = job.tree.snapshot()
     deadline = time.monotonic() + job.limits.seconds
     rows = {}
-    for tool in reversed(TOOLS):
+    for tool in reversed(LINTERS):
         chosen = _some(files, job.log("quality")) if tool == "pylint" else [name for name, _ in files]
         rows[tool], outcome = _run(job, tool, chosen, deadline)
         report.ran(outcome)
         if outcome.reason and "reason" not in report.stable:
             report.end("failed", outcome.reason, outcome)
-    report.stable["tools"] = [rows[tool] for tool in TOOLS]
+    report.stable["tools"] = [rows[tool] for tool in LINTERS]
     if "reason" not in report.stable:
         report.end("passed")
     return report.changed(before, hashed=False)
@@ -71,11 +72,10 @@ def _run(job, tool, files, deadline):
     path = f"{layout.LINT}/{tool}.json"
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"tool": tool, "site": layout.SITE, "files": files}, file)
-    env = {**job.environment(), "PATH": "/usr/bin:/bin", "PYLINTHOME": "/tmp"}
-    env.pop("VIRTUAL_ENV")
-    argv = [layout.SYSTEM_PYTHON, "-s", "-P", "-B", account.publish("linter.py", layout.LINT), path]
     limits = job.limits.within(deadline - time.monotonic())
-    outcome = sandboxed.run(argv, layout.HOME, env, limits, log, want_result=True)
+    outcome = sandboxed.run(
+        tools.Run("lint", {"config_path": path}), layout.HOME, environment_variables.of_tools(), limits, log, want_result=True
+    )
     row = {"tool": tool, "version": "unknown", "status": "completed", "counts": {}, "messages": [], "messagesOmitted": 0}
     if outcome.reason:
         row["status"] = "timeout" if outcome.reason == "timeout" else "failed"

@@ -1,6 +1,6 @@
 """Runs the tasks of a plan in their order and gives the record the volunteer signs."""
 
-import platform
+import sys
 import time
 
 import account
@@ -10,6 +10,7 @@ import install
 import quality
 import sweep
 import tests
+import tools
 from job import Job
 from tree import Tree
 
@@ -42,8 +43,11 @@ def run(plan, files, upper, emit, clock=time.monotonic):
             records[task] = report.record()
             emit(task, "end", report.stable["status"])
         sweep.sweep(job, report)
+        if task == "install":
+            # The memory is better used by what comes next.
+            tools.discard("pip")
     logs = {name: log.content() for name, log in job.logs.items() if log.total and name[5:-4] in records}
-    return {"schema": "pyti.guest/1", "python": platform.python_version(), "tasks": records}, logs
+    return {"schema": "pyti.guest/1", "python": sys.version.split()[0], "tasks": records}, logs
 
 
 def _needed(task, plan):

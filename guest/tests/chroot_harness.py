@@ -27,6 +27,9 @@ RUNNER = """
 import json, sys
 sys.path.insert(0, "/run/pyti/agent")
 import tasks
+if WARM:
+    import tools
+    tools.warm()
 with open("/job/plan.json") as file:
     plan = json.load(file)
 files = {name: "/job/files/" + name for name in json.load(open("/job/names.json"))}
@@ -55,6 +58,7 @@ def main():
     parser.add_argument("--processes", type=int, default=128)
     parser.add_argument("--output", type=int, default=16 * 1024 * 1024, help="bytes a task may print")
     parser.add_argument("--logs", help="folder for logs and records")
+    parser.add_argument("--warm", action="store_true", help="load the tools first, as the frame `warm` does")
     parser.add_argument("--twice", action="store_true", help="run again and compare the stable halves")
     parser.add_argument("--quiet", action="store_true", help="no record, only the summary")
     parser.add_argument("--inner", help=argparse.SUPPRESS)
@@ -177,7 +181,7 @@ def inner(options, folder):
     os.chroot(merged)
     os.chdir("/")
     environment = {"PATH": "/usr/bin:/bin"}
-    os.execve("/usr/bin/python3", ["/usr/bin/python3", "-I", "-S", "-B", "-c", RUNNER], environment)
+    os.execve("/usr/bin/python3", ["/usr/bin/python3", "-I", "-S", "-B", "-c", f"WARM = {options.warm}\n{RUNNER}"], environment)
 
 
 def mount(source, target, kind, flags=0, data=""):

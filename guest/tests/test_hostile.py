@@ -1,6 +1,7 @@
 """
-Hostile packages through the whole agent in the chroot harness. Needs root and an unpacked image:
-  PYTI_GUEST_ROOT=/path/to/image python3 -m unittest guest/tests/test_hostile.py
+Hostile packages through the whole agent in the chroot harness. Needs root and an image, unpacked or as squashfs:
+  PYTI_GUEST_ROOT=/path/to/folder python3 -m unittest guest/tests/test_hostile.py
+  PYTI_GUEST_BASE=/path/to/squashfs python3 -m unittest guest/tests/test_hostile.py
 """
 
 import json
@@ -16,6 +17,7 @@ sys.path.insert(0, HERE)
 import made  # noqa: E402
 
 ROOT = os.environ.get("PYTI_GUEST_ROOT")
+BASE = os.environ.get("PYTI_GUEST_BASE")
 SETUP = "from setuptools import setup\n{code}\nsetup(name='evil', version='1.0', py_modules=['evil'])\n"
 KILL_ALL = "import os, signal\nos.kill(-1, signal.SIGKILL)\n"
 FORK_BOMB = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
@@ -37,7 +39,15 @@ FORGED = (
 )
 
 
-@unittest.skipUnless(ROOT and os.geteuid() == 0, "needs root and PYTI_GUEST_ROOT")
+def setUpModule():
+    global ROOT
+    if ROOT is None and BASE and os.geteuid() == 0:
+        folder = unittest.enterModuleContext(tempfile.TemporaryDirectory(prefix="pyti-guest-root-", dir="/var/tmp"))
+        ROOT = f"{folder}/root"
+        subprocess.run(["unsquashfs", "-q", "-n", "-d", ROOT, BASE], check=True, stdout=subprocess.DEVNULL)
+
+
+@unittest.skipUnless((ROOT or BASE) and os.geteuid() == 0, "needs root and PYTI_GUEST_ROOT or PYTI_GUEST_BASE")
 class Hostile(unittest.TestCase):
     def setUp(self):
         self.folder = self.enterContext(tempfile.TemporaryDirectory(prefix="pyti-hostile-"))
@@ -66,6 +76,15 @@ class Hostile(unittest.TestCase):
     def run_package(self, code, files=None):
         subject = made.wheel(self.folder, "evil", {"evil/__init__.py": "", "evil/tests/test_it.py": code, **(files or {})})
         return self.run_agent(subject, "--tasks", "unittest")["unittest"]
+
+    def test_loading_the_tools_early_changes_nothing(self):
+        code = "import os, re\nimport missing\nx = 1\ndef f(a, b=[]):\n    l = 1\n    return undefined\n"
+        files = {"setup.py": SETUP.format(code=""), "evil.py": code, "tests/test_a.py": "def test_a(): pass\ndef test_b(): assert 0"}
+        subject = made.sdist(self.folder, "evil", files)
+        cold = self.run_agent(subject)
+        self.assertEqual(cold["quality"]["status"], "passed")
+        self.assertGreater(len(cold["quality"]["tools"][0]["messages"]), 3)
+        self.assertEqual(self.run_agent(subject, "--warm"), cold)
 
     def test_build_never_ends(self):
         stable = self.build("while True: pass")
@@ -180,7 +199,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual([row["name"] for row in stable["import"]["modules"]], ["evil", "evil.\u00e9t\u00e9"])
 
     def test_package_named_like_the_agents_modules(self):
-        files = {f"{name}.py": "" for name in ("text", "tree", "tasks", "sandboxed", "layout", "zygote", "tests", "json")}
+        files = {f"{name}.py": "" for name in ("text", "tree", "tasks", "sandboxed", "layout", "importer", "child", "tests", "json")}
         stable = self.run_agent(made.wheel(self.folder, "evil", files), "--tasks", "import", "quality")
         self.assertEqual({row["outcome"] for row in stable["import"]["modules"]}, {"passed"})
         self.assertEqual(stable["quality"]["status"], "passed")

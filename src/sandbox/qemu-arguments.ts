@@ -1,8 +1,5 @@
 import { type Accelerator, type Architecture, machines, type QemuHost } from './qemu-platform.ts'
-import type { VmShape } from './vm.ts'
-
-/** Guest kernel, page tables and caches on top of what the job may use. */
-const kernelMiB = 192
+import { type GuestMemory, guestMiB } from './vm.ts'
 
 const kernelParameters = [
   'quiet',
@@ -32,13 +29,6 @@ export const jailPaths: QemuPaths = {
   base: '/k/base',
   job: '/k/job',
   output: '/k/output',
-}
-
-export type GuestMemory = Pick<VmShape, 'memoryMiB' | 'diskMiB'>
-
-/** RAM of the guest: the private layer is held in it. */
-export function guestMiB({ memoryMiB, diskMiB }: GuestMemory): number {
-  return memoryMiB + diskMiB + kernelMiB
 }
 
 /**

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import type { Backend } from '../wire/job.ts'
 import { type JailOptions, startJail } from './jail.ts'
-import { guestMiB, jailPaths } from './qemu-arguments.ts'
+import { jailPaths } from './qemu-arguments.ts'
 import { qemuFiles } from './qemu-files.ts'
 import { type Accelerator, machines } from './qemu-platform.ts'
 import { qemuSeccompFilter } from './seccomp.ts'
-import type { Vm, VmOptions } from './vm.ts'
+import { guestMiB, type Vm, type VmOptions } from './vm.ts'
 
 const MiB = 1024 * 1024
 /** Address space (not memory) of QEMU itself: thread stacks and allocator arenas are mapped large and used little. */

@@ -1,11 +1,9 @@
 import { runCommand } from '../exec.ts'
 import { type JailOptions, startJail } from './jail.ts'
 import { umlSeccompFilter } from './seccomp.ts'
-import type { Driver, VmOptions } from './vm.ts'
+import { type Driver, guestMiB, type VmOptions } from './vm.ts'
 
 const MiB = 1024 * 1024
-/** Kernel, page tables and caches on top of what the job may use. */
-const kernelMiB = 192
 /** Every guest process is a host process; the jail's own limit stops a fork bomb that got past the guest's. */
 const hostProcesses = 300
 /** The host's page tables for those processes, and what the kernel process itself allocates. */
@@ -47,7 +45,7 @@ export const umlDriver: Driver = {
 /** The jail around one VM's kernel. */
 export function umlJail(options: Omit<VmOptions, 'folder' | 'templates'>): JailOptions {
   const { image, jobDisk, outputDisk, memoryMiB, diskMiB, cpu, uid } = options
-  const memory = memoryMiB + diskMiB + kernelMiB
+  const memory = guestMiB({ memoryMiB, diskMiB })
   const [libc, loader] = [image.path('libc'), image.path('loader')]
   return {
     readOnly: [

@@ -25,6 +25,16 @@ export interface VmShape {
   diskMiB: number
 }
 
+export type GuestMemory = Pick<VmShape, 'memoryMiB' | 'diskMiB'>
+
+/** The guest's kernel, its agent with the loaded tools, page tables and caches. */
+const systemMiB = 256
+
+/** RAM of the guest: the private layer is held in it. */
+export function guestMiB({ memoryMiB, diskMiB }: GuestMemory): number {
+  return memoryMiB + diskMiB + systemMiB
+}
+
 export interface VmOptions extends VmShape {
   /** Private folder of this VM, removed by the caller after its end. */
   folder: string

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { notEnabled } from '../../src/sandbox/qemu.ts'
-import {
-  guestMiB,
-  jobArguments,
-  machineArguments,
-  templateArguments,
-} from '../../src/sandbox/qemu-arguments.ts'
+import { jobArguments, machineArguments, templateArguments } from '../../src/sandbox/qemu-arguments.ts'
 import { type Accelerator, acceleratorsOf, machines, type QemuHost } from '../../src/sandbox/qemu-platform.ts'
+import { guestMiB } from '../../src/sandbox/vm.ts'
 
 const memory = { memoryMiB: 256, diskMiB: 64 }
 const hosts: QemuHost[] = (['linux', 'darwin', 'win32', 'freebsd'] as const).flatMap(platform =>
