@@ -94,6 +94,7 @@ const Events = z.array(Event).max(2_000)
 /** Ways of watching; a guest names those that worked, as others would not have seen the same. */
 export const observers = ['changes', 'syscalls', 'audit', 'baits', 'sinkhole'] as const
 export const Observer = z.enum(observers)
+export type Observer = z.infer<typeof Observer>
 
 const outcome = {
   status: TaskStatus,

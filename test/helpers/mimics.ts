@@ -106,7 +106,7 @@ const Pair = z.strictObject({
 })
 
 export type Mimic = z.infer<typeof Pair> & { name: string; dir: string }
-type Role = 'mimic' | 'twin'
+export type Role = 'mimic' | 'twin'
 
 /** All pairs below `samples/mimics`, by name. @throws ZodError when the truth about one is not in the form above */
 export function loadMimics(): Mimic[] {

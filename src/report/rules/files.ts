@@ -1,40 +1,22 @@
-import { type TaskName, taskNames } from '../wire/job.ts'
+import type { TaskName } from '../../wire/job.ts'
 import {
   type Change,
   changesOf,
   isByteCode,
+  isMadeHere,
   isNewFolder,
   isOwn,
+  isUninstalled,
   isWorkspace,
-  runningTasks,
-  type Scene,
-} from './changes.ts'
-import type { Finding, FindingLevel } from './evaluation.ts'
-
-/** One sighting; sightings of a rule in the same phase become one finding. */
-export interface Sighting {
-  readonly phase: Finding['phase']
-  readonly evidence: string
-}
-
-/**
- * What is worth telling about raw data. Rules judge, raw data does not: a better rule needs no new run.
- * A change of what a rule matches raises its `version`, which changes the policy digest in reports.
- */
-export interface Rule {
-  readonly id: string
-  readonly version: number
-  readonly level: FindingLevel
-  /** Why it matters, for people. */
-  readonly reason: string
-  readonly test: (scene: Scene) => Sighting[]
-}
-
-const fatalSignals = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGSYS', 'SIGTRAP']
-const resourceReasons = ['timeout', 'out-of-memory', 'disk-full', 'process-limit', 'output-limit']
+} from '../changes.ts'
+import { eventsOf, sightingsOf } from '../events.ts'
+import { isOutward } from '../network.ts'
+import { schedules } from '../programs.ts'
+import type { Rule, Sighting } from '../rule.ts'
+import { runningTasks, type Scene } from '../scene.ts'
 
 /** Files that Python reads whenever any interpreter starts. */
-const startHook = /^\{site\}\/(?:[^/]+\.(?:pth|start)|(?:site|user)customize(?:\.py|\.so|\/.*)?)$/
+export const startHook = /^\{site\}\/(?:[^/]+\.(?:pth|start)|(?:site|user)customize(?:\.py|\.so|\/.*)?)$/
 
 /** Files that another program runs or obeys later, outside the distribution. */
 const persistence: readonly RegExp[] = [
@@ -45,16 +27,25 @@ const persistence: readonly RegExp[] = [
   /^\{home\}\/\.local\/share\/systemd\/user\//,
   /^\/etc\/(?:profile|profile\.d\/.*|bash\.bashrc|environment|ld\.so\.preload|rc\.local|systemd\/.*|init\.d\/.*|xdg\/autostart\/.*|sudoers(?:\.d\/.*)?|pam\.d\/.*|udev\/.*)$/,
   /^(?:\/etc\/(?:ana)?cron[^/]*(?:\/.*)?|\/var\/spool\/(?:cron|at)(?:\/.*)?)$/,
-  /^\{home\}\/\.ssh\//,
+  /^\{home\}\/\.ssh\/(?!known_hosts)/,
   /(?:^|\/)\.git\/hooks\/|^\{home\}\/\.config\/git\/hooks\/|^\{home\}\/\.git-templates?\//,
   /^\{home\}\/\.(?:pypirc|netrc|npmrc|pydistutils\.cfg)$|(?:^|\/)pip\.(?:conf|ini)$/,
   /^\{home\}\/\.ipython\/profile_[^/]+\/(?:startup\/[^/]+\.i?py|[^/]+_config\.py)$|^\{home\}\/\.jupyter\/[^/]*config[^/]*$/,
   /^\{venv\}\/pyvenv\.cfg$/,
 ]
 
+/** What programs write into on their own account; and logs of what a person did. */
+const casual =
+  /^\{home\}\/\.(?:bash_history|python_history|lesshst|viminfo|gitconfig|ssh\/known_hosts|cache\/.*|local\/(?:state|share)\/.*)$/
+
 const sayChange = (change: Change) => `${change.kind} ${change.path}`
-const seen = (changes: Change[]): Sighting[] =>
-  changes.map(change => ({ phase: change.phase, evidence: sayChange(change) }))
+const isWeak = (phase: TaskName) => phase === 'unittest'
+const seen = (changes: Change[], weak: (phase: TaskName) => boolean = () => false): Sighting[] =>
+  changes.map(change => ({
+    phase: change.phase,
+    evidence: sayChange(change),
+    ...(weak(change.phase) ? { weak: true } : {}),
+  }))
 
 /** The distribution's own start hook: known to the installer and removed with it, but run by every interpreter. */
 const isOwnHook = (scene: Scene, change: Change) =>
@@ -63,52 +54,82 @@ const isOwnHook = (scene: Scene, change: Change) =>
   scene.own.has(change.path) &&
   startHook.test(change.path)
 
-const isPersistence = (scene: Scene, change: Change) =>
+/** `git init` makes hooks too: only those of a repository that was there before are somebody else's. */
+function isInOwnRepository(scene: Scene, { path, phase }: Change): boolean {
+  const [, repository] = /^(.*\/\.git)\/hooks\//.exec(path) ?? []
+  return repository !== undefined && isMadeHere(scene, { path: `${repository}/HEAD`, phase })
+}
+
+export const isPersistence = (scene: Scene, change: Change) =>
   !isWorkspace(change.path) &&
   change.kind !== 'deleted' &&
   !isNewFolder(change) &&
   persistence.some(spot => spot.test(change.path)) &&
-  !isOwnHook(scene, change)
+  !isOwnHook(scene, change) &&
+  !isInOwnRepository(scene, change)
+
+/** Own start hooks, and those that a task added behind the installer's back. */
+export function startHooksOf(scene: Scene): string[] {
+  const added = changesOf(scene, runningTasks).filter(
+    change => change.kind !== 'deleted' && startHook.test(change.path),
+  )
+  return [...new Set([...scene.own, ...added.map(change => change.path)])].filter(path =>
+    startHook.test(path),
+  )
+}
 
 /** Nothing in the environment that is there before the distribution comes is its own to change. */
-const isForeign = (scene: Scene, change: Change) =>
+const isOthers = (scene: Scene, change: Change) =>
   /^\{(?:site|scripts|venv)\}\//.test(change.path) &&
+  (change.phase === 'install' || change.phase === 'build' || !isOwn(scene, change.path))
+
+/** Whatever is in the user's folder and was not made by a task of this job was the user's. */
+const isUsers = (change: Change) => change.path.startsWith('{home}/') && !casual.test(change.path)
+
+const isForeign = (scene: Scene, change: Change) =>
   change.kind !== 'added' &&
   !isNewFolder(change) &&
-  (change.phase === 'install' || change.phase === 'build' || !isOwn(scene, change.path))
+  !isUninstalled(scene, change) &&
+  (isOthers(scene, change) || (isUsers(change) && !isMadeHere(scene, change)))
 
 const isOutside = (scene: Scene, change: Change) =>
   !isWorkspace(change.path) &&
   !isNewFolder(change) &&
   !isByteCode(change) &&
+  !isUninstalled(scene, change) &&
   !(isOwn(scene, change.path) && change.phase === 'install')
 
-const codeTasks: readonly TaskName[] = ['build', 'install', 'import']
+/** Tests may write a start file; not so when they also reach for the network, or when nobody asked for the code. */
+const testsMay = (scene: Scene) => (phase: TaskName) =>
+  isWeak(phase) && !scene.autoloads && !eventsOf(scene, [phase]).some(isOutward)
 
-export const rules: readonly Rule[] = [
-  {
-    id: 'tampered',
-    version: 1,
-    level: 'suspicious',
-    reason: 'Code of the distribution ended or forged the agent that watches it.',
-    test: scene =>
-      taskSightings(scene, ({ reason }) =>
-        reason === 'tampered' ? 'the agent was ended or forged' : undefined,
-      ),
-  },
+export const fileRules: readonly Rule[] = [
   {
     id: 'persistence',
-    version: 1,
+    version: 2,
     level: 'suspicious',
     reason: 'A file was written that other programs run or obey later.',
-    test: scene => seen(changesOf(scene, codeTasks).filter(change => isPersistence(scene, change))),
+    test: scene => [
+      ...seen(
+        changesOf(scene, runningTasks).filter(change => isPersistence(scene, change)),
+        testsMay(scene),
+      ),
+      ...sightingsOf(
+        eventsOf(scene, runningTasks, 'exec').filter(event => schedules(event.what)),
+        event => testsMay(scene)(event.phase),
+      ),
+    ],
   },
   {
     id: 'foreign-file-changed',
-    version: 1,
+    version: 2,
     level: 'suspicious',
-    reason: 'A file of another installed distribution was overwritten or deleted.',
-    test: scene => seen(changesOf(scene, runningTasks).filter(change => isForeign(scene, change))),
+    reason: 'A file of another distribution or of the user was overwritten or deleted.',
+    test: scene =>
+      seen(
+        changesOf(scene, runningTasks).filter(change => isForeign(scene, change)),
+        isWeak,
+      ),
   },
   {
     id: 'start-hook',
@@ -121,66 +142,21 @@ export const rules: readonly Rule[] = [
         .map(path => ({ phase: 'install', evidence: `installs ${path}` })),
   },
   {
-    id: 'fatal-signal',
-    version: 1,
-    level: 'observed',
-    reason: 'Code of the distribution crashed the interpreter.',
-    test: scene => [
-      ...taskSightings(scene, ({ signal }) =>
-        signal !== undefined && fatalSignals.includes(signal) ? `ended by ${signal}` : undefined,
-      ),
-      ...moduleSightings(scene, ({ signal }) =>
-        signal !== undefined && fatalSignals.includes(signal) ? `ended by ${signal}` : undefined,
-      ),
-    ],
-  },
-  {
-    id: 'resource-limit',
-    version: 1,
-    level: 'observed',
-    reason: 'A limit on time, memory, disk, processes or output was reached.',
-    test: scene => [
-      ...taskSightings(scene, ({ reason }) => resourceReasons.find(limit => limit === reason)),
-      ...moduleSightings(scene, ({ outcome }) =>
-        outcome === 'timeout' || outcome === 'killed' ? outcome : undefined,
-      ),
-    ],
-  },
-  {
     id: 'changes-outside',
-    version: 1,
+    version: 2,
     level: 'observed',
     reason: 'Files were changed that do not belong to the distribution.',
     test: scene => seen(changesOf(scene, runningTasks).filter(change => isOutside(scene, change))),
   },
   {
-    id: 'changes-cut',
+    id: 'left-installed',
     version: 1,
     level: 'observed',
-    reason: 'More files were changed than raw data lists, so not all of them could be judged.',
+    reason: 'Files of the distribution were still there after it was uninstalled.',
     test: scene =>
-      runningTasks.flatMap(phase => {
-        const omitted = scene.tasks[phase]?.stable.changesOmitted ?? 0
-        return omitted > 0 ? [{ phase, evidence: `${omitted} changes are not listed` }] : []
-      }),
+      (scene.tasks.uninstall?.stable.left ?? []).map(path => ({
+        phase: 'uninstall',
+        evidence: `left ${path}`,
+      })),
   },
 ]
-
-type Outcome = { reason?: string | undefined; signal?: string | undefined }
-
-function taskSightings(scene: Scene, say: (stable: Outcome) => string | undefined): Sighting[] {
-  return taskNames.flatMap(phase => {
-    const stable = scene.tasks[phase]?.stable
-    const evidence = stable && say(stable)
-    return evidence === undefined ? [] : [{ phase, evidence }]
-  })
-}
-
-type ImportedModule = { name: string; outcome: string; signal?: string | undefined }
-
-function moduleSightings(scene: Scene, say: (module: ImportedModule) => string | undefined): Sighting[] {
-  return (scene.tasks.import?.stable.modules ?? []).flatMap(module => {
-    const evidence = say(module)
-    return evidence === undefined ? [] : [{ phase: 'import', evidence: `${module.name}: ${evidence}` }]
-  })
-}
