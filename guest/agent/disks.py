@@ -14,7 +14,7 @@ JOB_DISKS = ("/dev/ubdb", "/dev/vdb")
 OUTPUT_DISKS = ("/dev/ubdc", "/dev/vdc")
 PLAN_BYTES = 16 * 1024 * 1024
 BLKFLSBUF = 0x1261
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 
 
 def find(candidates):

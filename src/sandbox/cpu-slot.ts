@@ -6,6 +6,8 @@ export interface CpuSlot {
 }
 
 const retryMs = 100
+/** So often a CPU must be found free before it counts as nobody's; those who wait look as often. */
+const idleLooks = 4
 
 /**
  * Waits for a CPU that no other VM of this machine is pinned to. Two VMs on one CPU are no faster than one after the
@@ -14,10 +16,33 @@ const retryMs = 100
 export async function takeCpu(cpus: readonly number[], signal?: AbortSignal): Promise<CpuSlot> {
   for (;;) {
     signal?.throwIfAborted()
-    for (const cpu of cpus) {
-      const release = await takeName(`cpu-${cpu}`)
-      if (release) return { cpu, release }
-    }
+    const free = await firstFree(cpus)
+    if (free) return free
     await new Promise(resolve => setTimeout(resolve, retryMs))
   }
+}
+
+/** As `takeCpu`, for work that can wait: whoever waits in `takeCpu`, in any process, goes first. */
+export async function takeIdleCpu(cpus: readonly number[], signal?: AbortSignal): Promise<CpuSlot> {
+  for (let looks = 0; ; ) {
+    signal?.throwIfAborted()
+    const free = await firstFree(cpus)
+    looks = free ? looks + 1 : 0
+    if (free && looks > idleLooks) return free
+    await free?.release()
+    await new Promise(resolve => setTimeout(resolve, retryMs))
+  }
+}
+
+async function firstFree(cpus: readonly number[]): Promise<CpuSlot | undefined> {
+  for (const cpu of cpus) {
+    const slot = await tryCpu(cpu)
+    if (slot) return slot
+  }
+  return undefined
+}
+
+async function tryCpu(cpu: number): Promise<CpuSlot | undefined> {
+  const release = await takeName(`cpu-${cpu}`)
+  return release && { cpu, release }
 }

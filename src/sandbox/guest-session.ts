@@ -13,6 +13,10 @@ export type SessionStage = 'booting' | 'idle' | 'setting up' | 'working'
 
 /** A guest hands over its record and one log per task. */
 const maxItems = 64
+/** It tells of the start and end of each task, and of some steps between. */
+const maxEvents = 10_000
+/** What a data frame carries but for the last of an item; the agent sends 60 KiB. */
+const leastDataBytes = 1024
 /** A guest that closed its channel is about to end: so long its `Exit` is waited for. */
 const lastBreathMs = 3_000
 
@@ -168,10 +172,13 @@ async function collect(
   const items = new Map<string, Buffer>()
   const whole = createHash('sha256')
   let total = 0
+  let events = 0
   for (;;) {
     const frame = await next(frames)
-    if (frame.type === frameTypes.event) onEvent(parse(GuestEvent, frame.payload))
-    else if (frame.type === frameTypes.item) {
+    if (frame.type === frameTypes.event) {
+      if (++events > maxEvents) throw new PytiError('bad-frame', 'the guest has too much to tell')
+      onEvent(parse(GuestEvent, frame.payload))
+    } else if (frame.type === frameTypes.item) {
       const item = parse(Item, frame.payload)
       if (items.has(item.name)) throw new PytiError('bad-frame', `the guest sent ${item.name} twice`)
       total += item.size
@@ -208,14 +215,17 @@ async function readItem(
 }
 
 async function readData(frames: AsyncGenerator<Frame>, size: number): Promise<Buffer> {
-  const parts: Buffer[] = []
+  const data = Buffer.alloc(size)
   let got = 0
   while (got < size) {
     const payload = await expect(frames, frameTypes.data)
+    // A frame costs the host the same whatever is in it: tiny ones would make 64 MiB of them cost gigabytes.
+    if (payload.length > size - got || payload.length < Math.min(leastDataBytes, size - got))
+      throw new PytiError('bad-frame', `a data frame of ${payload.length} bytes with ${size - got} to come`)
+    payload.copy(data, got)
     got += payload.length
-    parts.push(payload)
   }
-  return Buffer.concat(parts)
+  return data
 }
 
 async function next(frames: AsyncGenerator<Frame>): Promise<Frame> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -57,8 +57,17 @@ export async function writeJob(
   }
   const disk = await open(path, 'r+')
   try {
-    const target = createWriteStream(path, { fd: disk.fd, start: jobDiskHeaderBytes, autoClose: false })
-    await Promise.all([pipeline(tar, meter, target, { ...(signal && { signal }) }), fill()])
+    // By hand: a write stream on the descriptor closes it when the disk is full, which hides that it was.
+    const write = async (source: AsyncIterable<Buffer>) => {
+      let at = jobDiskHeaderBytes
+      for await (const chunk of source)
+        for (let done = 0; done < chunk.length; ) {
+          const { bytesWritten } = await disk.write(chunk, done, chunk.length - done, at)
+          done += bytesWritten
+          at += bytesWritten
+        }
+    }
+    await Promise.all([pipeline(tar, meter, write, { ...(signal && { signal }) }), fill()])
     const header = Buffer.alloc(jobDiskHeaderBytes)
     header.write('PYTIJOB1', 0, 'latin1')
     header.writeBigUInt64BE(BigInt(bytes), 8)

@@ -1,7 +1,7 @@
 import { freemem } from 'node:os'
 import { isCode, messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { type CpuSlot, takeCpu } from './cpu-slot.ts'
+import { type CpuSlot, takeCpu, takeIdleCpu } from './cpu-slot.ts'
 import { moveToCpu } from './process-tree.ts'
 import { type ReadyVm, startVm } from './ready-vm.ts'
 import type { Driver, Vm, VmShape } from './vm.ts'
@@ -34,7 +34,7 @@ export interface TakenVm {
 
 /**
  * Keeps VMs of the shape used last booted, with their tools loaded, so that a job meets one that waits. Each is used once.
- * Starting one takes a CPU's slot like a job does, so that no running job is slowed down.
+ * Starting one takes a CPU's slot when no job wants it, so that no job is slowed down.
  */
 export class VmPool {
   readonly #options: PoolOptions
@@ -110,7 +110,7 @@ export class VmPool {
     if (size === 0 && !driver.prepare) return
     // A VM that waits takes its memory from somebody: only where there is plenty.
     if (freemem() < 2 * (shape.memoryMiB + shape.diskMiB) * MiB) return
-    const slot = await takeCpu(cpus, signal)
+    const slot = await takeIdleCpu(cpus, signal)
     try {
       await driver.prepare?.(shape, { templates, runDir, cpu: slot.cpu, signal })
       if (size === 0) return

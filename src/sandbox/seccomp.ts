@@ -36,12 +36,13 @@ const umlCalls = named(`
   pwrite64 lseek mprotect brk unlink prlimit64 access uname mkdir getdents64 madvise bind execve fsync
   rmdir setsid sigaltstack statfs modify_ldt arch_prctl epoll_create set_tid_address timer_create
   set_robust_list rseq exit exit_group fallocate fdatasync tgkill gettid clock_gettime clock_nanosleep
-  nanosleep timer_delete ftruncate getppid poll sched_yield fstat futex getuid getgid geteuid getegid
+  nanosleep restart_syscall timer_delete ftruncate getppid poll sched_yield fstat futex getuid getgid geteuid getegid
 `)
 
 /**
- * The filter around the UML kernel process. Default is to kill: the guest's own system calls never get here (ptrace
- * stops them first), so only a kernel that has been taken over can meet the filter.
+ * The filter around the UML kernel process. Default is to kill. The guest's own system calls do not get here: ptrace stops
+ * them first. What meets the filter is a kernel that has been taken over or led astray, and, for the moment until the
+ * jail is gone, guest processes whose kernel it has killed.
  */
 export function umlSeccompFilter(): Uint8Array {
   return compileFilter({
@@ -70,7 +71,7 @@ const qemuCalls = named(`
   sched_yield sched_getaffinity wait4 poll ppoll epoll_create epoll_create1 epoll_ctl epoll_wait
   epoll_pwait eventfd eventfd2 signalfd signalfd4 timerfd_create timerfd_settime timerfd_gettime
   timer_create timer_settime timer_gettime timer_delete clock_gettime clock_getres clock_nanosleep
-  nanosleep sendto recvfrom sendmsg recvmsg shutdown connect getsockname getpeername getsockopt setsockopt
+  nanosleep restart_syscall sendto recvfrom sendmsg recvmsg shutdown connect getsockname getpeername getsockopt setsockopt
 `)
 
 /** What no part of QEMU has a use for and an attacker has. Anything else unknown gets ENOSYS, io_uring_setup among it:

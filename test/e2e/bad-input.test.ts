@@ -10,9 +10,10 @@ import { systemClock } from '../../src/clock.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../../src/pypi/embedded-index.ts'
 import { makeDistributions } from '../../src/pypi/make-distribution.ts'
 import { Summary } from '../../src/report/summary.ts'
+import { processTree } from '../../src/sandbox/process-tree.ts'
 import { tarBomb, zipBomb } from '../helpers/archive-bombs.ts'
 import { badArchives } from '../helpers/bad-archives.ts'
-import { alive, family, pyti, runAll, strayFolders, targetsOn } from '../helpers/local-network.ts'
+import { alive, pyti, runAll, strayFolders, targetsOn } from '../helpers/local-network.ts'
 import { smallWheel } from '../helpers/small-wheel.ts'
 
 const samples = join(import.meta.dirname, '../../samples')
@@ -177,7 +178,7 @@ describe('pyti test, the command', () => {
     let started: number[] = []
     for await (const line of createInterface({ input: child.stderr })) {
       if (started.length > 0 || !/: running/.test(line)) continue
-      started = await family(child.pid ?? 0)
+      started = await processTree(child.pid ?? 0)
       child.kill('SIGINT')
     }
     const code = child.exitCode ?? (await new Promise(resolve => child.once('close', resolve)))

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NodeEvent } from '../../src/cli/events.ts'
@@ -89,20 +89,6 @@ export async function runAll(
   return results
 }
 
-/** Processes below this one, their children included: what a command started. */
-export async function family(pid: number): Promise<number[]> {
-  const parents = new Map<number, number>()
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '')
-    parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0))
-  }
-  const members = [pid]
-  for (let at = 0; at < members.length; at++)
-    for (const [child, parent] of parents) if (parent === members[at]) members.push(child)
-  return members
-}
-
 export function alive(pids: Iterable<number>): number[] {
   return [...pids].filter(pid => {
     try {
@@ -117,8 +103,8 @@ export function alive(pids: Iterable<number>): number[] {
 export async function strayFolders(): Promise<string[]> {
   const names = await readdir(paths.run).catch(() => [])
   return names.filter(name => {
-    const owner = Number(/^(?:vm|job)-(\d+)-/.exec(name)?.[1])
-    return owner === process.pid || alive([owner]).length === 0
+    const owner = Number(/^(?:vm|job)-(\d+)-/.exec(name)?.[1] ?? Number.NaN)
+    return !Number.isNaN(owner) && (owner === process.pid || alive([owner]).length === 0)
   })
 }
 

@@ -223,6 +223,7 @@ function jobFor(file: PublishedFile, tasks: string[] = ['build', 'install', 'imp
       image: '0'.repeat(64),
       python: '3.13',
       glibc: '2.41',
+      backend: 'any',
       vcpus: 1,
       memoryMiB: 512,
       diskMiB: 512,

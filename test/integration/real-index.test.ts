@@ -65,6 +65,7 @@ async function prepare(house: RealIndex, file: { filename: string; url: string; 
       image: '0'.repeat(64),
       python: '3.13',
       glibc: '2.41',
+      backend: 'any',
       vcpus: 1,
       memoryMiB: 512,
       diskMiB: 512,

@@ -3,10 +3,11 @@ import { readFile, readlink } from 'node:fs/promises'
 import { before, describe, it } from 'node:test'
 import { drivers, probeBackendCached } from '../../src/sandbox/backends.ts'
 import type { Image } from '../../src/sandbox/image/store.ts'
+import { processTree } from '../../src/sandbox/process-tree.ts'
 import { runGuest } from '../../src/sandbox/run-guest.ts'
 import type { GuestPlan } from '../../src/wire/guest.ts'
 import { GuestRecord } from '../../src/wire/raw-data.ts'
-import { alive, family, paths, strayFolders, testDriver } from '../helpers/local-network.ts'
+import { alive, paths, strayFolders, testDriver } from '../helpers/local-network.ts'
 
 const plan: GuestPlan = {
   schema: 'pyti.plan/2',
@@ -62,7 +63,7 @@ for (const driver of drivers)
           if (event.task !== 'setup' || event.state !== 'start') return
           look = (async () => {
             // The outermost process only waits for the jail it made; it is outside by necessity.
-            const [outer = 0, ...inner] = await family(vmPid)
+            const [outer = 0, ...inner] = await processTree(vmPid)
             for (const pid of [outer, ...inner]) {
               const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
               if (status === undefined) continue

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { takeCpu } from '../../src/sandbox/cpu-slot.ts'
+import { takeCpu, takeIdleCpu } from '../../src/sandbox/cpu-slot.ts'
 
 // Numbers no machine has, so that real VMs beside this test are not held up.
 const cpus = [900_001, 900_002]
@@ -37,4 +37,21 @@ it('a killed process gives its CPU back', async () => {
   const waiting = takeCpu([900_004])
   child.kill('SIGKILL')
   await (await waiting).release()
+})
+
+it('what can wait gets a CPU after those who waited for it, and gets it', async () => {
+  const held = await takeCpu([900_005])
+  const order: string[] = []
+  const idle = takeIdleCpu([900_005]).then(slot => {
+    order.push('idle')
+    return slot
+  })
+  const job = takeCpu([900_005]).then(slot => {
+    order.push('job')
+    return slot
+  })
+  await held.release()
+  await (await job).release()
+  await (await idle).release()
+  assert.deepEqual(order, ['job', 'idle'])
 })

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFile } from '../../digest-file.ts'
@@ -137,7 +138,7 @@ function parseManifest(text: string): ImageManifest | undefined {
 
 export async function writeAtomically(path: string, data: string | Uint8Array): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true, mode: 0o755 })
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
   await writeFile(temporary, data)
   await rename(temporary, path)
 }

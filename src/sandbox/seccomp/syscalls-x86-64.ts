@@ -29,6 +29,8 @@ export const systemCalls = {
   access: 21,
   pipe: 22,
   sched_yield: 24,
+  // A stopped process that goes on asks for the rest of its sleep with it (signal(7)).
+  restart_syscall: 219,
   mremap: 25,
   madvise: 28,
   dup: 32,
