@@ -16,6 +16,9 @@ const versions = /^(?:--?version|-V|version)$/
 const talking =
   /^(?:clone|push|pull|fetch|submodule|remote|archive|ls-remote|send-email|daemon|credential|checkout|update)$/
 
+/** How pip asks a build backend; the image's own pip is meant. */
+const frontend = /^\/usr\/lib\/python3\/dist-packages\/pip\/_vendor\/pyproject_hooks\//
+
 const shells = /^(?:sh|bash|dash|zsh|ksh)$/
 const pythons = /^(?:python|pypy)[\d.]*$/
 const debuggers = /^(?:gdb|lldb|strace|ltrace|py-spy|valgrind|rr)$/
@@ -85,7 +88,11 @@ function areOrdinary([program = '', ...rest]: string[], inBuild: boolean): boole
     return at >= 0 ? isOrdinaryScript(rest[at + 1] ?? '', inBuild) : inBuild && isInBuild(argument)
   }
   if (pythons.test(name))
-    return isVersion(rest) || (inBuild && !rest.some(word => /^-\w*c$/.test(word)) && isInBuild(argument))
+    return (
+      isVersion(rest) ||
+      frontend.test(argument) ||
+      (inBuild && !rest.some(word => /^-\w*c$/.test(word)) && isInBuild(argument))
+    )
   if (name === 'env') return areOrdinary(rest.slice(rest.findIndex(word => !/^-|=/.test(word))), inBuild)
   if (/^(?:git|hg|svn)$/.test(name)) return inBuild || !rest.some(word => talking.test(word))
   return asking.test(name) || compiling.test(name) || isVersion(rest) || (inBuild && building.test(name))

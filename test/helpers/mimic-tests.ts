@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { strayFolders } from './local-network.ts'
 import { type MimicResult, runMimics } from './mimic-run.ts'
 import type { Mimic } from './mimics.ts'
 
@@ -39,6 +40,8 @@ export function describeMimics(title: string, pairs: readonly Mimic[], atLeast: 
       )
       assert.ok(caught.length >= wantedRecall * mimics.length && mimics.length > 0)
     })
+
+    it('leaves no folder behind', async () => assert.deepEqual(await strayFolders(), []))
   })
 }
 

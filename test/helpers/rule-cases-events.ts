@@ -99,12 +99,6 @@ export const eventExamples: RuleExample[] = [
     using(doing('import', event('bait-read', 'netrc', { at }), read, post), 'requests'),
     'import',
   ],
-  [
-    'secret-and-network',
-    'netrc without a package that reads it',
-    doing('import', event('bait-read', 'netrc', { at }), post),
-    'import',
-  ],
   ['secret-and-network', 'under another date', later(base, read, post), 'clocks'],
   ['secret-read', 'a key', doing('import', read), 'import'],
   [
@@ -223,7 +217,6 @@ export const eventExamples: RuleExample[] = [
     'import',
   ],
   ['hidden-start', 'a program', withEvents(hooked, 'start', run('{scripts}/python -S -c pass')), 'start'],
-  ['hidden-start', 'a connection at the second start', withEvents(hooked, 'idle', connect), 'idle'],
   ['hidden-start', 'code', withEvents(hooked, 'start', code), 'start'],
   [
     'hidden-start',
@@ -573,6 +566,23 @@ export const eventCounterExamples: RuleCounterExample[] = [
   ['hidden-start', 'a hook that asks for the kernel', withEvents(hooked, 'start', run('uname -r'))],
   ['hidden-start', 'network at a start without a hook', doing('start', connect)],
   ['hidden-start', 'a hook and network at import', withEvents(hooked, 'import', connect)],
+  ['hidden-start', 'a hook and network when modules are imported again', withEvents(hooked, 'idle', connect)],
+  [
+    'secret-and-network',
+    'netrc looked up for a request',
+    doing('import', event('bait-read', 'netrc', { at }), post),
+  ],
+  [
+    'decoded-and-acts',
+    "pip's own hook around code of the build",
+    doing(
+      'build',
+      code,
+      run(
+        '{build-venv}/bin/python /usr/lib/python3/dist-packages/pip/_vendor/pyproject_hooks/_in_process/_in_process.py build_wheel {tmp}/{random}',
+      ),
+    ),
+  ],
   ['memory-file', 'of libffi', doing('import', event('memory-file', 'libffi'), curl)],
   [
     'memory-file',

@@ -1,3 +1,4 @@
+import type { TaskName } from '../../wire/job.ts'
 import { changesOf, isMadeHere } from '../changes.ts'
 import { byTask, eventsOf, isTests, type Seen, sightingsOf } from '../events.ts'
 import { isOutward } from '../network.ts'
@@ -106,7 +107,9 @@ export const codeRules: readonly Rule[] = [
     test: scene => {
       const hooks = startHooksOf(scene)
       if (hooks.length === 0) return []
-      const acts = eventsOf(scene, ['start', 'idle']).filter(
+      // `idle` imports the modules too, so it tells only of hooks that are nobody's.
+      const phases: TaskName[] = hooks.every(path => scene.own.has(path)) ? ['start'] : ['start', 'idle']
+      const acts = eventsOf(scene, phases).filter(
         event =>
           isOutward(event) || isTellingExec(event) || (isCode(event) && !scene.contents.has(event.what)),
       )

@@ -90,7 +90,8 @@ const isForeign = (scene: Scene, change: Change) =>
   change.kind !== 'added' &&
   !isNewFolder(change) &&
   !isUninstalled(scene, change) &&
-  (isOthers(scene, change) || (isUsers(change) && !isMadeHere(scene, change)))
+  (isOthers(scene, change) || isUsers(change)) &&
+  !isMadeHere(scene, change)
 
 const isOutside = (scene: Scene, change: Change) =>
   !isWorkspace(change.path) &&

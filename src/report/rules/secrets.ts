@@ -17,7 +17,6 @@ const services: Readonly<Record<string, RegExp>> = {
 
 /** Packages that read a file of this kind whenever they are used; it is theirs to read. */
 const readers: Readonly<Record<string, readonly string[]>> = {
-  netrc: ['requests', 'httpx', 'aiohttp', 'twine'],
   dotenv: [
     'python-dotenv',
     'pydantic-settings',
@@ -38,9 +37,11 @@ function isExplained(scene: Scene, event: Seen): boolean {
   return ownsSecret(event.what, actorOf(event)) || known.some(name => scene.packages.has(name))
 }
 
-/** Reads that somebody must have written down on purpose. */
+/** Reads that somebody must have written down on purpose. Looking up one host in `.netrc` is what any client may do. */
 export function secretsRead(scene: Scene): Seen[] {
-  return eventsOf(scene, undefined, 'bait-read').filter(event => !isExplained(scene, event))
+  return eventsOf(scene, undefined, 'bait-read').filter(
+    event => event.what !== 'netrc' && !isExplained(scene, event),
+  )
 }
 
 export const secretRules: readonly Rule[] = [
