@@ -26,7 +26,7 @@ class Sinkhole:
     """`env` and `resolv_conf` are for package code; `ca_file` is what `env` names. `ipv6`: whether that version answers, too."""
 
     def __init__(self, pid, control, ca_file):
-        self._pid, self._control = pid, control
+        self.pid, self._control = pid, control
         self.ca_file, self.ipv6 = ca_file, False
         self.env = dict.fromkeys(CA_VARIABLES, ca_file)
         self.resolv_conf = "nameserver 10.0.2.3\noptions timeout:3 attempts:2\n"
@@ -75,8 +75,8 @@ class Sinkhole:
         """Ends the process; what was not collected is gone."""
         self._control.close()
         try:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
 

@@ -321,7 +321,7 @@ assert get("https://x.test/a.json") == b"{}"
             try:
                 os.setgid(65534)
                 os.setuid(65534)
-                os.kill(self.hole._pid, signal.SIGKILL)
+                os.kill(self.hole.pid, signal.SIGKILL)
             except PermissionError:
                 os._exit(7)
             finally:
@@ -348,11 +348,11 @@ assert get("https://x.test/a.json") == b"{}"
                 sinkhole.Sinkhole.start(BAITS, f"{self.folder}/private", f"{self.folder}/ca.pem")
 
     def test_its_death_is_told(self):
-        os.kill(self.hole._pid, signal.SIGKILL)
+        os.kill(self.hole.pid, signal.SIGKILL)
         self.assertEqual([event["kind"] for event in self.hole.collect()["events"]], ["sinkhole-lost"])
 
     def test_it_keeps_no_descriptor_of_the_agent(self):
-        held = {os.readlink(f"/proc/{self.hole._pid}/fd/{name}").split(":")[0] for name in os.listdir(f"/proc/{self.hole._pid}/fd")}
+        held = {os.readlink(f"/proc/{self.hole.pid}/fd/{name}").split(":")[0] for name in os.listdir(f"/proc/{self.hole.pid}/fd")}
         self.assertLessEqual(held, {"/dev/null", "socket", "anon_inode", "/dev/net/tun"})
 
 

@@ -151,7 +151,7 @@ export const codeRules: readonly Rule[] = [
           ({ what }) =>
             !scene.own.has(what) &&
             !what.startsWith('{site}/') &&
-            !/^(?:cffi|None|(?:.*\/)?(?:libc|libm|libdl|libpthread|librt|libpython[\d.]*|ld-linux[\w-]*)\.so[\d.]*)$/.test(
+            !/^(?:cffi|None|program|(?:.*\/)?(?:libc|libm|libdl|libpthread|librt|libpython[\d.]*|ld-linux[\w-]*)\.so[\d.]*)$/.test(
               what,
             ),
         ),
