@@ -85,13 +85,16 @@ export async function prepareJob(
   const path = join(dir, filename)
   await writeFile(path, bytes)
   const plan: GuestPlan = {
-    schema: 'pyti.plan/1',
+    schema: 'pyti.plan/2',
     subject: { project, version: '1.0', filename, kind },
     tasks,
     packages: { build: [], run: [], test: [] },
     incomplete: [],
     limits: { taskSeconds: 180 * slowness, memoryMiB, processes: 128, logBytes, outputBytes: 64 * MiB },
     hashSeed: 0,
+    network: 'dead',
+    clockDays: [],
+    seed: '0'.repeat(32),
   }
   return { plan, files: [{ filename, path, size: bytes.length }] }
 }

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import layout
 from sandboxed import GID, UID
@@ -9,12 +10,18 @@ from sandboxed import GID, UID
 LINES = {
     "/etc/passwd": ("user:", f"user:x:{UID}:{GID}:user:{layout.HOME}:/bin/sh\n"),
     "/etc/group": ("user:", f"user:x:{GID}:\n"),
-    "/etc/hosts": ("127.0.0.1", "127.0.0.1 localhost\n::1 localhost\n"),
+    "/etc/hosts": ("127.0.0.1", "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 workstation\n"),
 }
+
+
+#: Debian's does nothing here, and hides the one a distribution may bring.
+SITECUSTOMIZE = f"/usr/lib/python{sys.version_info[0]}.{sys.version_info[1]}/sitecustomize.py"
 
 
 def prepare():
     """Makes the account, an own home, and the work folders."""
+    if os.path.lexists(SITECUSTOMIZE):
+        os.unlink(SITECUSTOMIZE)
     for path, (start, line) in LINES.items():
         text = _read(path)
         if not any(entry.startswith(start) for entry in text.splitlines()):

@@ -31,6 +31,7 @@ def build(job):
     failed = environment.create(job, report, layout.BUILD_VENV, wheels, system=not wheels)
     if failed:
         return failures.setup_failed(report, failed)
+    job.observation.enter(f"{layout.BUILD_VENV}/{layout.LIBRARY}", [layout.BUILD_SOURCE + "/"], build=True)
     before = job.tree.snapshot()
     command = [
         "wheel",
@@ -38,7 +39,8 @@ def build(job):
         "--no-input", "--no-color", "-v", "--progress-bar", "off", "--wheel-dir", layout.WHEEL, layout.BUILD_SOURCE,
     ]  # fmt: skip
     env = failures.pip_environment(job.environment(layout.BUILD_VENV))
-    outcome = report.ran(sandboxed.run(tools.Run("pip", {"venv": layout.BUILD_VENV, "arguments": command}), layout.BUILD, env, job.limits, log))
+    pip = tools.Run("pip", {"venv": layout.BUILD_VENV, "arguments": command})
+    outcome = report.ran(job.observation.run(pip, layout.BUILD, env, job.limits, log))
     if outcome.reason:
         failures.pip_failed(job, report, outcome, ("build",), log)
     else:

@@ -64,10 +64,10 @@ def _skeleton(venv, system):
 
 def _fill_tools(with_pytest):
     """
-    Our recorder and, if wanted, the image's pytest: a root-owned folder of links that a `.pth` file makes importable in the
+    Our recorders and, if wanted, the image's pytest: a root-owned folder of links that a `.pth` file makes importable in the
     run environment AFTER its own packages.
     """
-    for name in ("pytest_recorder.py", "unittest_recorder.py"):
+    for name in ("pytest_recorder.py", "unittest_recorder.py", "pyti_network.py"):
         account.publish(name, layout.TOOLS)
     links = {}
     if with_pytest:

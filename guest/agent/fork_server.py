@@ -1,6 +1,7 @@
 """
-Forks for each run: `python3 -B fork_server.py pip|lint|import`, started by `tools`. Our tools are loaded once, before.
+Forks for each run: `python3 -B fork_server.py pip|lint|import|program`, started by `tools`. Our tools are loaded once, before.
 Nothing of a package is ever read in this process: requests come from the agent, and what handles a package's files is a fork.
+`program` has no tool: its forks become the programs that are to run under its tracer (`tracer`).
 """
 
 import _socket
@@ -18,9 +19,10 @@ def main(kind):
     sys.path.append(AGENT)
     import child
 
-    tool = __import__(MODULES[kind])
+    tool = __import__(MODULES[kind]) if kind in MODULES else None
     sys.path.remove(AGENT)
-    tool.load()
+    if tool is not None:
+        tool.load()
     os.set_inheritable(SOCKET, False)
     serve(_socket.socket(fileno=SOCKET), kind, tool, child)
 
@@ -47,11 +49,18 @@ def serve(line, kind, tool, child):
             _, status, usage = os.wait4(request["wait"], 0)
             line.send(json.dumps({"status": status, "usage": list(usage)}).encode())
             continue
+        if "sync" in request:
+            # The tracer stops this process for it, so it has written all that came before (`tracer.Watch`).
+            os.kill(os.getpid(), 0)
+            line.send(b"{}")
+            continue
         fields = {**request["launch"], "output": descriptors[0], "result": descriptors[1] if len(descriptors) > 1 else None}
         launch = child.Launch(**fields)
         pid = os.fork()
         if pid == 0:
             arguments = request["arguments"]
+            if tool is None:
+                child.execute(arguments["argv"], launch)
             child.call(lambda: leave_agent(tool).run(**arguments), launch)
         for descriptor in descriptors:
             os.close(descriptor)

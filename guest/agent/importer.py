@@ -7,6 +7,8 @@ import json
 import os
 import sys
 
+LAST_SECONDS = 5
+
 
 def load():
     """Nothing: what is loaded before a package could be what it wants to load itself."""
@@ -27,11 +29,12 @@ def run(name, venv, site_packages):
     site.addsitedir(site_packages)
     error = missing = None
     try:
+        site.execsitecustomize()
         importlib.import_module(name)
     except SystemExit:
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(0)
+        finish(0)
     except BaseException as problem:
         traceback.print_exc()
         error = type(problem).__name__[:200]
@@ -42,8 +45,24 @@ def run(name, venv, site_packages):
             stream.flush()
         except Exception:
             pass
-    # No interpreter shutdown: threads the import started must not keep the process.
-    os._exit(1 if error else 0)
+    finish(1 if error else 0)
+
+
+def finish(status):
+    """What is to run at the end of the interpreter, and no shutdown: threads the import started must not keep the process."""
+    import atexit
+    import signal
+
+    def end(*_):
+        os._exit(status)
+
+    signal.signal(signal.SIGALRM, end)
+    signal.alarm(LAST_SECONDS)
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:
+        pass
+    end()
 
 
 def _missing_module(problem):

@@ -8,7 +8,6 @@ import cgroups
 import install
 import layout
 import modules
-import sandboxed
 import text
 import tools
 from job import Report
@@ -31,21 +30,22 @@ def import_modules(job):
     if not names:
         return report.end("not-run", "no-modules")
     chosen = names[: modules.LIMIT]
+    job.enter()
     before = job.tree.snapshot()
-    answers, totals = _import_all(job, chosen)
+    answers, totals = import_all(job, chosen, job.log("import"))
     report.ran(totals)
     if len(answers) < len(chosen):
         report.end("failed", "timeout", modulesOmitted=len(names))
         return report
-    report.stable["modules"] = [_row(answer) for answer in answers]
+    report.stable["modules"] = [row(answer) for answer in answers]
     report.stable["modulesOmitted"] = len(names) - len(chosen)
     _judge(job, report, answers, names)
     return report.changed(before, hashed=False)
 
 
-def _import_all(job, chosen):
+def import_all(job, chosen, log):
     """(answers, totals) of the modules in their order; fewer when the time is up."""
-    limits, log = job.limits, job.log("import")
+    limits = job.limits
     group = cgroups.create("pyti-import", limits.memory_bytes, limits.processes)
     deadline = time.monotonic() + limits.seconds
     answers, totals = [], Outcome()
@@ -76,7 +76,7 @@ def _try_import(job, name, limits, group, log):
     """One module in one fresh process: its answer and the Outcome."""
     before = log.total
     work = tools.Run("import", {"name": name, "venv": layout.VENV, "site_packages": layout.SITE}, job.plan["hashSeed"])
-    outcome = sandboxed.run(work, layout.HOME, job.environment(), limits, log, group=group, want_result=True)
+    outcome = job.observation.run(work, layout.HOME, job.environment(), limits, log, group=group, want_result=True)
     answer = {"name": name, "outcome": "passed", "reason": outcome.reason}
     said = _parse(outcome.result)
     if outcome.reason == "signal":
@@ -113,13 +113,14 @@ def _names_other_platform(job, name):
     return False
 
 
-def _row(answer):
-    row = {"name": text.clip(answer["name"], 1000), "outcome": answer["outcome"]}
+def row(answer):
+    """An answer as it is told."""
+    told = {"name": text.clip(answer["name"], 1000), "outcome": answer["outcome"]}
     if answer.get("error"):
-        row["error"] = text.clip(answer["error"], 200)
+        told["error"] = text.clip(answer["error"], 200)
     if answer.get("signal"):
-        row["signal"] = answer["signal"]
-    return row
+        told["signal"] = answer["signal"]
+    return told
 
 
 def _judge(job, report, answers, names):

@@ -10,7 +10,6 @@ import archives
 import environment
 import failures
 import layout
-import sandboxed
 import text
 import tools
 from job import Report
@@ -37,7 +36,7 @@ def install(job):
     ]  # fmt: skip
     pip = tools.Run("pip", {"venv": layout.VENV, "arguments": command, "check_mark": CHECK_MARK.decode()})
     env = failures.pip_environment(job.environment())
-    outcome = report.ran(sandboxed.run(pip, layout.HOME, env, job.limits, log, want_result=True))
+    outcome = report.ran(job.observation.run(pip, layout.HOME, env, job.limits, log, want_result=True))
     if outcome.reason:
         failures.pip_failed(job, report, outcome, (), log)
         return report.changed(before, hashed=True)
@@ -60,7 +59,7 @@ def install(job):
         filesOmitted=fitting["omitted"],
         conflicts=_conflicts(job, outcome.result, log),
     )
-    return report.changed(before, hashed=True, ignore=_with_parents(own))
+    return report.changed(before, hashed=True, ignore=with_parents(own))
 
 
 def own_files(job):
@@ -127,7 +126,8 @@ def _conflicts(job, checked, log):
     return sorted(about)[:1000]
 
 
-def _with_parents(paths):
+def with_parents(paths):
+    """Files of the environment and the folders they are in."""
     found = set(paths)
     for path in paths:
         parent = os.path.dirname(path)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+import audit_reader
 import environment_variables
 import layout
 import text
@@ -16,13 +17,21 @@ class Job:
     plan: dict
     files: dict
     tree: Tree
+    #: See `observation`.
+    observation: object
     emit: object
     clock: object = time.monotonic
+    #: Sets the machine's clock to seconds since 1970; None where that is not ours to do.
+    set_clock: object = None
     logs: dict = field(default_factory=dict)
     #: The wheel to install: the subject or the built one.
     wheel: str | None = None
     #: Guest paths of the subject's installed files.
     own_files: list = field(default_factory=list)
+    #: Task -> stable half, of the tasks that are over.
+    done: dict = field(default_factory=dict)
+    #: How the tests were run, when they were (`tests.Tested`).
+    tested: object = None
 
     @property
     def subject(self):
@@ -35,7 +44,11 @@ class Job:
 
     def environment(self, venv=layout.VENV):
         """The whole environment of package code."""
-        return environment_variables.of_package(self.plan["hashSeed"], venv)
+        return {**environment_variables.of_package(self.plan["hashSeed"], venv), **self.observation.environment}
+
+    def enter(self):
+        """Before the first interpreter start of a task in the distribution's environment, and before the snapshot."""
+        self.observation.enter(layout.SITE, *audit_reader.own_places(self.own_files, layout.SITE))
 
     def log(self, task):
         return self.logs.setdefault(f"logs/{task}.txt", BoundedLog(self.plan["limits"]["logBytes"]))
@@ -56,7 +69,7 @@ class Report:
         self.job, self.task = job, task
         self.started = job.clock()
         self.runs = []
-        self.stable = {"changes": [], "changesOmitted": 0}
+        self.stable = {"changes": [], "changesOmitted": 0, "events": [], "eventsOmitted": 0}
 
     def ran(self, outcome):
         self.runs.append(outcome)

@@ -10,6 +10,9 @@ import kernel
 READ_ONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 PUBLIC_DEVICES = frozenset({"null", "zero", "full", "random", "urandom", "tty", "ptmx"})
 KNOBS = (
+    # Long pids are told from other numbers in texts that hold them, in whatever kernel can do this.
+    ("kernel/pid_max", "4194304"),
+    ("kernel/ns_last_pid", "110000"),
     ("kernel/modules_disabled", "1"),
     ("kernel/dmesg_restrict", "1"),
     ("kernel/sysrq", "0"),
@@ -66,7 +69,6 @@ def renew(entropy, clock_ms):
     draw the same keys (sandbox.md section 7).
     """
     import sys
-    import time
 
     RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207
     descriptor = os.open("/dev/urandom", os.O_WRONLY | os.O_CLOEXEC)
@@ -75,9 +77,16 @@ def renew(entropy, clock_ms):
         fcntl.ioctl(descriptor, RNDRESEEDCRNG)
     finally:
         os.close(descriptor)
-    time.clock_settime(time.CLOCK_REALTIME, clock_ms / 1000)
+    set_clock(clock_ms / 1000)
     if "random" in sys.modules:
         sys.modules["random"].seed()
+
+
+def set_clock(seconds):
+    """Seconds since 1970. Raises OSError."""
+    import time
+
+    time.clock_settime(time.CLOCK_REALTIME, seconds)
 
 
 def power_off():

@@ -97,15 +97,23 @@ def serve(host):
 
     plan, files = disks.read_job(job["job"])
     host.event("setup", "end")
-    record, logs = tasks.run(plan, files, UPPER, host.event)
+    record, logs = tasks.run(plan, files, UPPER, host.event, set_clock=machine.set_clock)
     hand_out(host, record, logs)
 
 
 def load():
     """Everything a job needs that does not depend on the job."""
     import disks  # noqa: F401
+    import sinkhole_server  # noqa: F401
+    import sqlite3  # noqa: F401
+    import ssl  # noqa: F401
+    import static_metadata
+    import static_rules
     import tasks  # noqa: F401
     import tools
+
+    static_rules.engine()
+    static_metadata.packaging()
 
     tools.warm()
 

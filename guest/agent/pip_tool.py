@@ -24,6 +24,11 @@ def load():
     for name in MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        # Every command asks which system this is, which takes two programs; the answer is kept.
+        from pip._internal.network.session import user_agent
+
+        user_agent()
     sys.path.remove(PACKAGES)
 
 

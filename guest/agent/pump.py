@@ -12,9 +12,9 @@ RESULT_BYTES = 64 * 1024 * 1024
 class Pump:
     """`output`, `result`: reading ends of pipes. `stopped` is the reason's word when the run was cut short."""
 
-    def __init__(self, output, result, pid, limits, log, watch, started):
+    def __init__(self, output, result, pid, limits, log, watch, started, observer=None):
         self.output, self.result = output, result
-        self.limits, self.log, self.watch = limits, log, watch
+        self.limits, self.log, self.watch, self.observer = limits, log, watch, observer
         self.deadline = started + limits.seconds
         self.pid_handle = os.pidfd_open(pid)
         self.exited = False
@@ -28,6 +28,9 @@ class Pump:
             os.set_blocking(descriptor, False)
             self.poll.register(descriptor, select.POLLIN)
         self.poll.register(self.pid_handle, select.POLLIN)
+        self.observed = observer.fileno() if observer is not None else None
+        if self.observed is not None:
+            self.poll.register(self.observed, select.POLLIN)
 
     def until_exit(self):
         while self.stopped is None:
@@ -39,9 +42,11 @@ class Pump:
             if self.stopped:
                 return
             wait = self.deadline - now
-            ready = self.poll.poll(min(wait, 1.0 if self.watch else wait) * 1000 + 1)
+            ready = self.poll.poll(min(wait, 1.0 if self.watch or self.observer else wait) * 1000 + 1)
+            if self.observer is not None:
+                self.observer.look(now)
             for descriptor, _ in ready:
-                if descriptor != self.pid_handle:
+                if descriptor not in (self.pid_handle, self.observed):
                     self._read(descriptor)
             # A flood of output must not hide the end of the program, nor may the end hide its last words.
             if any(descriptor == self.pid_handle for descriptor, _ in ready):
@@ -56,6 +61,8 @@ class Pump:
                 self.poll.unregister(self.pid_handle)
             except KeyError:
                 pass
+        if self.observed is not None:
+            self.poll.unregister(self.observed)
         while self.open and time.monotonic() < limit:
             for descriptor, _ in self.poll.poll(100):
                 self._read(descriptor)

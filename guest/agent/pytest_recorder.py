@@ -11,6 +11,7 @@ import signal
 import sys
 
 import pytest
+import pyti_network
 
 TEST_SECONDS = 60
 WORST_FIRST = ("error", "failed", "needs-network", "xpassed", "xfailed", "skipped", "passed")
@@ -24,6 +25,7 @@ NETWORK_WORDS = (
 )
 DEPENDENCY_CLASSES = {"NameResolutionError"}
 
+pyti_network.watch()
 _owner = os.getpid()
 _ended = {}
 _networked = set()
@@ -135,13 +137,14 @@ def pytest_collection_modifyitems(config, items):
 def pytest_exception_interact(node, call, report):
     problem = call.excinfo.value if call.excinfo is not None else None
     if isinstance(report, pytest.CollectReport):
-        _say("c", report.nodeid or node.nodeid or ".", bool(_safe(_is_network, problem)), _safe(_missing, problem))
+        network = pyti_network.take() or bool(_safe(_is_network, problem))
+        _say("c", report.nodeid or node.nodeid or ".", network, _safe(_missing, problem))
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     yield
-    if call.excinfo is not None and _safe(_is_network, call.excinfo.value):
+    if pyti_network.take() or (call.excinfo is not None and _safe(_is_network, call.excinfo.value)):
         _networked.add(item.nodeid)
 
 
@@ -159,7 +162,13 @@ def pytest_runtest_protocol():
         pass
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_make_collect_report():
+    pyti_network.take()
+
+
 def pytest_runtest_logstart(nodeid):
+    pyti_network.take()
     _say("s", nodeid)
 
 

@@ -16,6 +16,9 @@ class Recording:
         self.running = None
         self.finished = None
         self.hung = False
+        #: The package's own process wrote lines the recorder never writes: what it reports from then on is no success.
+        self.tampered = False
+        self._is_cut = False
         self._rest = bytearray()
         self._heard = time.monotonic()
 
@@ -25,8 +28,11 @@ class Recording:
         *lines, rest = bytes(self._rest).split(b"\n")
         self._rest = bytearray(rest[:LINE_BYTES])
         for line in lines:
-            if len(line) < LINE_BYTES:
-                self._take(line)
+            # A node id may be longer than we care to read.
+            if len(line) < LINE_BYTES and not self._is_cut and line:
+                self.tampered = not self._take(line) or self.tampered
+            self._is_cut = False
+        self._is_cut = self._is_cut or len(rest) > LINE_BYTES
 
     def expired(self, now):
         """A test that says nothing for longer than its own alarm allows hangs where no alarm reaches it."""
@@ -36,17 +42,19 @@ class Recording:
         return None
 
     def _take(self, line):
+        """Whether the recorder can have written the line."""
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            return
-        if not isinstance(row, list) or not row or len(self.outcomes) >= TESTS:
-            return
+            return False
+        if len(self.outcomes) >= TESTS:
+            return True
         match row:
             case ["s", str(node)]:
                 self.running = node
-            case ["t", str(node), str(outcome)] if outcome in OUTCOMES:
-                self.outcomes[node] = outcome
+            # Only a set-up that failed is told without having been announced.
+            case ["t", str(node), str(outcome)] if outcome in OUTCOMES and (node == self.running or outcome != "passed"):
+                self.outcomes[node] = "error" if self.tampered and outcome == "passed" else outcome
                 if node == self.running:
                     self.running = None
             case ["c", str(node), bool(network), missing] if missing is None or isinstance(missing, str):
@@ -55,3 +63,6 @@ class Recording:
             case ["e", int(status)]:
                 self.finished = status
                 self.running = None
+            case _:
+                return False
+        return True

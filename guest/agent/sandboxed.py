@@ -59,12 +59,13 @@ class Own:
         return os.wait4(self.pid, 0)[1:]
 
 
-def run(work, cwd, env, limits, log, as_user=True, group=None, watch=None, want_result=False):
+def run(work, cwd, env, limits, log, as_user=True, group=None, watch=None, want_result=False, observer=None):
     """
     Runs `work` and waits for its end and the end of all it started: an argv list, a function that returns bytes or an exit
     status, or something that can `launch` a process elsewhere (see `tools.Run`).
     `want_result`: descriptor 3 of the program is a pipe whose bytes come back in `result` (or go to `watch.feed`).
     `watch.expired(now)` may end the run early; its true answer is the reason's word.
+    `observer` looks on (see `observed_run`): it is told of the start, and of the end before what is left is killed.
     """
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     own_group = group is None
@@ -81,9 +82,13 @@ def run(work, cwd, env, limits, log, as_user=True, group=None, watch=None, want_
     os.close(output_end)
     if want_result:
         os.close(result_end)
-    pump = Pump(output, result, process.pid, limits, log, watch, started)
+    if observer is not None:
+        observer.started(process.pid)
+    pump = Pump(output, result, process.pid, limits, log, watch, started, observer)
     try:
         pump.until_exit()
+        if observer is not None and pump.exited:
+            observer.ending(group)
         outcome = Outcome(leftover=_leftovers(group, process.pid, as_user))
         full = pump.stopped is None and disk_is_full()
         status, usage = _end(group, process, as_user, pump)

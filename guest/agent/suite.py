@@ -29,18 +29,20 @@ class Suite:
     #: pytest's own exit status, None when it never came that far.
     finished: int | None = None
     seconds: float = 0.0
+    #: The recorder's lines cannot all be the recorder's.
+    tampered: bool = False
 
 
 def run_suite(job, report, plan, runner, deadline, only=None):
     """Runs all tests, or those with the node ids `only`."""
     started = time.monotonic()
     suite = Suite()
-    log = job.log("unittest")
+    log = job.log(report.task)
     for _ in range(RESTARTS + 1):
         _select(only, list(suite.outcomes))
         recording = Recording()
         outcome = report.ran(
-            sandboxed.run(
+            job.observation.run(
                 _command(plan, runner),
                 layout.TESTS,
                 _environment(job, plan),
@@ -51,6 +53,7 @@ def run_suite(job, report, plan, runner, deadline, only=None):
             )
         )
         suite.outcomes.update(recording.outcomes)
+        suite.tampered = suite.tampered or recording.tampered
         suite.collection_errors = recording.collection_errors or suite.collection_errors
         if outcome.reason in sandboxed.RESOURCE_REASONS and not recording.hung:
             suite.reason = outcome.reason

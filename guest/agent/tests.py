@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from dataclasses import dataclass
 
 import discovery
 import environment
@@ -22,6 +23,17 @@ REPEAT_SECONDS = 30.0
 TESTS_TEXT = 4 * 1024 * 1024
 
 
+@dataclass(frozen=True)
+class Tested:
+    """How the tests were run and what came of it: node id -> stable name, stable name -> outcome."""
+
+    plan: dict
+    runner: str
+    names: dict
+    merged: dict
+    seconds: float
+
+
 def run_tests(job):
     report = Report(job, "unittest")
     report.stable.update(tests={}, testsOmitted=0)
@@ -38,6 +50,7 @@ def run_tests(job):
     if failed:
         return failures.setup_failed(report, failed)
     report.stable["runner"] = runner
+    job.enter()
     before = job.tree.snapshot()
     first = run_suite(job, report, plan, runner, deadline)
     if first.finished == 4 and not first.outcomes and plan["options"] and first.reason is None:
@@ -48,7 +61,12 @@ def run_tests(job):
         plan = {**plan, "autoload": False}
         first = run_suite(job, report, plan, runner, deadline)
     runs = [first, *_repeat(job, report, plan, runner, deadline, first)]
+    if not first.reason:
+        job.tested = Tested(plan, runner, stable_names(first.outcomes), merge(runs), first.seconds)
     _judge(job, report, runs, tops)
+    if any(run.tampered for run in runs):
+        job.observation.events.add("tamper", "test-channel")
+        report.end("failed", "tampered")
     return report.changed(before, hashed=False)
 
 

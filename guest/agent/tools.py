@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import environment_variables
 import layout
+import tracer
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
 REPLY_BYTES = 4096
@@ -21,11 +22,17 @@ REQUEST_BYTES = 64 * 1024
 SOCKET = 10
 LOAD_SECONDS = 120.0
 #: The linters belong to the image; the others take the place of a virtual environment's interpreter, so no `site` yet.
-OPTIONS = {"pip": ["-s", "-S", "-P", "-B"], "lint": ["-s", "-P", "-B"], "import": ["-s", "-S", "-P", "-B"]}
+BARE = ["-s", "-S", "-P", "-B"]
+OPTIONS = {"pip": BARE, "lint": ["-s", "-P", "-B"], "import": BARE, "program": BARE}
 #: What can be loaded before the job is known.
-READY = ("pip", "lint")
+READY = ("pip", "lint", "program")
+#: Those whose forks run code of packages.
+TRACED = ("pip", "import", "program")
+#: Root's only (guest/init).
+TRACES = "/run/pyti/traces"
 
 _servers = {}
+_untraceable = set()
 
 
 class ServerLost(Exception):
@@ -58,8 +65,34 @@ def warm():
 def server(kind, hash_seed=environment_variables.TOOLS_HASH_SEED):
     """The running server for a kind of tool, started when there is none. Raises ServerLost."""
     if kind not in _servers:
-        _servers[kind] = _Server(kind, command(kind), environment_variables.of_tools(hash_seed))
+        _servers[kind] = _start(kind, environment_variables.of_tools(hash_seed))
     return _servers[kind]
+
+
+def is_traced():
+    """Whether every server that should have a tracer could be given one so far."""
+    return tracer.is_available() and not _untraceable
+
+
+def _start(kind, env):
+    if kind in TRACED and is_traced():
+        try:
+            return _start_traced(kind, env)
+        except (ServerLost, OSError):
+            # A kernel that does not let strace work: the job is done without, and the record says so.
+            _untraceable.add(kind)
+    return _Server(kind, command(kind), env)
+
+
+def _start_traced(kind, env):
+    os.makedirs(TRACES, mode=0o700, exist_ok=True)
+    trace = tracer.Trace(f"{TRACES}/{kind}")
+    server = _Server(kind, tracer.command(command(kind), trace.path), env)
+    server.trace, server.tracer = trace, tracer.tracer_of(server.pid)
+    if not server.tracer:
+        server.end()
+        raise ServerLost("it has no tracer")
+    return server
 
 
 def command(kind):
@@ -74,6 +107,9 @@ def discard(kind):
 
 
 class _Server:
+    #: Of a traced server: the file its tracer writes to, and the tracer's pid.
+    trace = tracer = None
+
     def __init__(self, kind, argv, env):
         self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # What a hung server would cost: it runs our code only, but a lost guest says less than a late one.
@@ -109,6 +145,12 @@ class _Server:
             return json.loads(self.socket.recv(REPLY_BYTES))
         except (OSError, ValueError) as problem:
             raise ServerLost(str(problem)) from problem
+
+    def sync(self):
+        """Once this returns, the trace has all that happened before. Raises ServerLost."""
+        self.send({"sync": True})
+        if self.receive() != {}:
+            raise ServerLost("it did not answer")
 
     def end(self):
         self.socket.close()

@@ -13,15 +13,16 @@ ENTRIES = 200_000
 CHANGES = 20_000
 #: All lists of one job must fit into the raw data's 16 MiB.
 CHANGES_TEXT = 1024 * 1024
-BOOKKEEPING = (layout.AGENT_PRIVATE, layout.TOOLS, layout.LINT, layout.WHEEL, f"{layout.HOME}/.cache/pip")
+BOOKKEEPING = (layout.AGENT_PRIVATE, layout.TOOLS, layout.LINT, f"{layout.WORK}/rules", layout.WHEEL, f"{layout.HOME}/.cache/pip")
 NOISE = frozenset({"__pycache__", ".pytest_cache", ".hypothesis"})
 
 
 class Tree:
     """Snapshots of the upper directory. Call only while no process of the package is alive."""
 
-    def __init__(self, upper):
-        self.upper = upper.rstrip("/")
+    def __init__(self, upper, ours=()):
+        """`ours`: guest paths of our own files in the package's folders; may grow."""
+        self.upper, self.ours = upper.rstrip("/"), ours
 
     def snapshot(self):
         """path in the guest -> (kind, mode, size, mtime, ctime); symbolic links are never followed."""
@@ -35,7 +36,7 @@ class Tree:
                 continue
             for entry in entries:
                 path = f"{relative}/{entry.name}"
-                if entry.name in NOISE or path in layout.TEMPORARY or path in BOOKKEEPING:
+                if entry.name in NOISE or path in layout.TEMPORARY or path in BOOKKEEPING or path in self.ours:
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)

@@ -5,6 +5,8 @@ import os
 import sys
 import unittest
 
+import pyti_network
+
 
 def _say(*row):
     os.write(3, (json.dumps(row) + "\n").encode())
@@ -14,6 +16,7 @@ class Recorder(unittest.TextTestResult):
     def startTest(self, test):
         super().startTest(test)
         self.outcome = "passed"
+        pyti_network.take()
         _say("s", test.id())
 
     def addFailure(self, test, err):
@@ -43,6 +46,8 @@ class Recorder(unittest.TextTestResult):
 
     def stopTest(self, test):
         super().stopTest(test)
+        if pyti_network.take() and self.outcome in ("failed", "error"):
+            self.outcome = "needs-network"
         _say("t", test.id(), self.outcome)
 
     def _note(self, test, outcome):
@@ -54,6 +59,7 @@ class Recorder(unittest.TextTestResult):
 
 if __name__ == "__main__":
     folder = sys.argv[1]
+    pyti_network.watch()
     sys.path.insert(0, os.getcwd())
     suite = unittest.defaultTestLoader.discover(folder, top_level_dir=None if folder == "." else os.getcwd())
     answer = unittest.TextTestRunner(resultclass=Recorder, verbosity=1).run(suite)

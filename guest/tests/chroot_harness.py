@@ -21,12 +21,16 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 AGENT = os.path.join(os.path.dirname(HERE), "agent")
-TASKS = ["build", "install", "import", "unittest", "quality"]
+TASKS = ["static", "build", "install", "start", "import", "scripts", "unittest", "quality", "clocks", "idle", "uninstall"]
 
 RUNNER = """
 import json, sys
 sys.path.insert(0, "/run/pyti/agent")
 import tasks
+if UNOBSERVED:
+    import observation, tracer
+    tracer.STRACE = "/nonexistent"
+    observation.Observation._attempt = lambda self, name, *rest: self._failed.add(name)
 if WARM:
     import tools
     tools.warm()
@@ -35,7 +39,8 @@ with open("/job/plan.json") as file:
 files = {name: "/job/files/" + name for name in json.load(open("/job/names.json"))}
 def emit(task, state, message=None):
     print(f"{task} {state} {message or ''}".rstrip(), file=sys.stderr)
-record, logs = tasks.run(plan, files, "/run/pyti/upper", emit)
+# The date belongs to the host: tasks only believe they set it.
+record, logs = tasks.run(plan, files, "/run/pyti/upper", emit, set_clock=lambda seconds: None)
 for name, data in logs.items():
     with open("/out/" + name.replace("/", "-"), "wb") as file:
         file.write(data)
@@ -57,8 +62,11 @@ def main():
     parser.add_argument("--disk", type=int, default=512, help="MiB")
     parser.add_argument("--processes", type=int, default=128)
     parser.add_argument("--output", type=int, default=16 * 1024 * 1024, help="bytes a task may print")
+    parser.add_argument("--network", choices=("dead", "sinkhole"), default="dead")
+    parser.add_argument("--days", nargs="*", type=int, default=[])
     parser.add_argument("--logs", help="folder for logs and records")
     parser.add_argument("--warm", action="store_true", help="load the tools first, as the frame `warm` does")
+    parser.add_argument("--unobserved", action="store_true", help="watch changes only, to see what watching costs")
     parser.add_argument("--twice", action="store_true", help="run again and compare the stable halves")
     parser.add_argument("--quiet", action="store_true", help="no record, only the summary")
     parser.add_argument("--inner", help=argparse.SUPPRESS)
@@ -73,6 +81,8 @@ def main():
     if options.twice:
         different = compare(*records)
         print("stable halves: " + ("EQUAL" if not different else "DIFFERENT: " + ", ".join(different)))
+        for line in differences(*records, different):
+            print(f"  {line[:600]}")
         return 1 if different else 0
     return 0
 
@@ -125,7 +135,7 @@ def plan_of(options):
     wheel = name.endswith(".whl")
     parts = name.split("-") if wheel else re.sub(r"\.(tar\.gz|zip)$", "", name).rsplit("-", 1)
     return {
-        "schema": "pyti.plan/1",
+        "schema": "pyti.plan/2",
         "subject": {
             "project": re.sub(r"[-_.]+", "-", parts[0]).lower(),
             "version": parts[1],
@@ -143,6 +153,9 @@ def plan_of(options):
             "outputBytes": options.output,
         },
         "hashSeed": 7,
+        "network": options.network,
+        "clockDays": options.days,
+        "seed": "00112233445566778899aabbccddeeff",
     }
 
 
@@ -165,6 +178,7 @@ def inner(options, folder):
     os.makedirs(f"{merged}/run/pyti")
     mount(layer, f"{merged}/run/pyti", None, 0x1000)
     mount(options.agent, f"{merged}/run/pyti/agent", None, 0x1000)
+    shutil.copytree(os.path.join(os.path.dirname(HERE), "rules"), f"{layer}/rules")
     mount(f"{folder}/job", f"{merged}/job", None, 0x1000)
     mount(f"{folder}/out", f"{merged}/out", None, 0x1000)
     mount("proc", f"{merged}/proc", "proc")
@@ -177,11 +191,11 @@ def inner(options, folder):
     os.mkdir(f"{merged}/dev/shm", 0o1777)
     mount("tmpfs", f"{merged}/dev/shm", "tmpfs", 0, "mode=1777,size=64m")
     loopback_up()
-    socket.sethostname("guest")
+    socket.sethostname("workstation")
     os.chroot(merged)
     os.chdir("/")
     environment = {"PATH": "/usr/bin:/bin"}
-    os.execve("/usr/bin/python3", ["/usr/bin/python3", "-I", "-S", "-B", "-c", f"WARM = {options.warm}\n{RUNNER}"], environment)
+    os.execve("/usr/bin/python3", ["/usr/bin/python3", "-I", "-S", "-B", "-c", f"WARM, UNOBSERVED = {options.warm}, {options.unobserved}\n{RUNNER}"], environment)
 
 
 def mount(source, target, kind, flags=0, data=""):
@@ -210,6 +224,25 @@ def compare(one, other):
     return sorted(name for name in names if text(one, name) != text(other, name))
 
 
+def differences(one, other, names):
+    """The fields, and the rows of lists, that only one of two records has."""
+    for name in names:
+        left, right = (record["tasks"].get(name, {}).get("stable", {}) for record in (one, other))
+        for field in sorted(left.keys() | right.keys()):
+            if left.get(field) == right.get(field):
+                continue
+            for sign, mine, others in (("-", left, right), ("+", right, left)):
+                yield from (f"{sign} {name} {field}: {row}" for row in rows_of(mine.get(field)) if row not in rows_of(others.get(field)))
+
+
+def rows_of(value):
+    if isinstance(value, list):
+        return [json.dumps(row, sort_keys=True) for row in value]
+    if isinstance(value, dict):
+        return [json.dumps(item) for item in sorted(value.items())]
+    return [json.dumps(value)]
+
+
 def summary(record):
     lines = []
     for name, task in record["tasks"].items():
@@ -220,7 +253,7 @@ def summary(record):
             counts[outcome] = counts.get(outcome, 0) + 1
         for module in stable.get("modules", []):
             counts[module["outcome"]] = counts.get(module["outcome"], 0) + 1
-        for key in ("files", "conflicts"):
+        for key in ("files", "conflicts", "events", "scripts", "left", "shifts"):
             if stable.get(key):
                 counts[key] = len(stable[key])
         if "wheel" in stable:

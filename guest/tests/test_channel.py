@@ -120,7 +120,7 @@ class Serve(Line):
         disks = mock.Mock()
         disks.read_job = lambda *_: happened.append("read") or ({}, {})
         tasks = mock.Mock()
-        tasks.run = lambda *_: happened.append("run") or ({}, {})
+        tasks.run = lambda *_, **options: happened.append("run") or ({}, {})
         for data in sent:
             self.host.sendall(data)
         self.host.shutdown(socket.SHUT_WR)

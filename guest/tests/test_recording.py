@@ -22,6 +22,22 @@ class Lines(unittest.TestCase):
         found = self.feed(*odd)
         self.assertEqual((found.outcomes, found.collection_errors, found.finished), ({}, [], None))
 
+    def test_lines_the_recorder_never_writes(self):
+        for forged in (b"{{{\n", ["t", "a", "odd"], ["t", "a", "passed"], ["x"], {"t": 1}, 7):
+            with self.subTest(forged):
+                found = self.feed(["s", "b"], ["t", "b", "passed"], forged, ["s", "c"], ["t", "c", "passed"], ["s", "d"], ["t", "d", "skipped"])
+                self.assertTrue(found.tampered)
+                self.assertEqual({name: found.outcomes[name] for name in "bcd"}, {"b": "passed", "c": "error", "d": "skipped"})
+
+    def test_lines_it_writes(self):
+        rows = [["s", "a"], ["t", "a", "passed"], ["t", "set-up of B", "error"], ["c", "x.py", True, None], b"\n", b"[" + b"x" * (LINE_BYTES + 9) + b"\n", ["e", 1]]
+        self.assertFalse(self.feed(*rows).tampered)
+        recording = Recording()
+        for _ in range(3):
+            recording.feed(b"x" * LINE_BYTES)
+        recording.feed(b"\n")
+        self.assertFalse(recording.tampered)
+
     def test_split_and_endless_lines(self):
         recording = Recording()
         for byte in b'["t","a","failed"]\n':

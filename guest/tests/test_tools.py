@@ -116,6 +116,49 @@ class Forked(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
 
 
+class Programs(unittest.TestCase):
+    """The server whose forks become programs, with its tracer where there is one."""
+
+    def setUp(self):
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        self.addCleanup(kernel.prctl, kernel.PR_SET_CHILD_SUBREAPER, 0)
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.enterContext(mock.patch.object(tools, "TRACES", f"{self.folder}/traces"))
+        self.enterContext(mock.patch.object(tools, "_untraceable", set()))
+        self.addCleanup(tools.discard, "program")
+
+    def run_program(self, *argv):
+        limits = sandboxed.Limits(30.0, 1 << 40, 4000, 1 << 20)
+        log = BoundedLog(10_000)
+        run = tools.Run("program", {"argv": list(argv)})
+        outcome = sandboxed.run(run, "/", {"WORD": "said"}, limits, log, as_user=False, group=NO_GROUP)
+        return outcome, log.content()
+
+    def test_ends_as_programs_do(self):
+        outcome, said = self.run_program("/bin/sh", "-c", "echo $WORD; exit 3")
+        self.assertEqual((outcome.exit_code, said), (3, b"said\n"))
+        self.assertEqual(self.run_program("/bin/sh", "-c", "kill -SEGV $$")[0].signal, "SIGSEGV")
+        self.assertEqual(self.run_program("/nonexistent")[0].exit_code, 127)
+
+    def test_a_broken_pipe_ends_a_program(self):
+        self.assertEqual(self.run_program("/bin/sh", "-c", "yes | head -c 1 >/dev/null; exit 5")[0].exit_code, 5)
+        self.assertEqual(self.run_program("/bin/sh", "-c", "trap")[1], b"")
+
+    def test_without_a_tracer(self):
+        with mock.patch.object(tools.tracer, "STRACE", "/bin/false"):
+            self.assertEqual(self.run_program("/bin/true")[0].reason, None)
+            self.assertIsNone(tools.server("program").trace)
+            self.assertFalse(tools.is_traced())
+
+    @unittest.skipUnless(os.geteuid() == 0 and tools.tracer.is_available(), "needs root and strace")
+    def test_the_trace_has_all_that_happened(self):
+        self.run_program("/bin/ls", "/")
+        server = tools.server("program")
+        server.sync()
+        self.assertIn(b'execve("/bin/ls"', server.trace.read())
+        self.assertEqual(os.stat(f"{self.folder}/traces").st_mode & 0o777, 0o700)
+
+
 class Functions(unittest.TestCase):
     """The other two kinds of work end in the same outcomes."""
 

@@ -18,8 +18,8 @@ export type Policy = z.infer<typeof Policy>
 export function policyOf({ quorum, maxSeats }: Rules = defaultRules): Policy {
   const descriptor = {
     consensus: { version: 1, quorum, maxSeats },
-    evaluation: 'pyti.evaluation/1',
-    rawData: 'pyti.raw-data/1',
+    evaluation: 'pyti.evaluation/2',
+    rawData: 'pyti.raw-data/2',
     rules: rules.map(({ id, version, level }) => ({ id, version, level })),
   }
   return { uri: policyUri, digest: { sha256: digestOf(descriptor) }, annotations: { quorum, maxSeats } }

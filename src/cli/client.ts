@@ -7,7 +7,7 @@ import { fileBlob } from '../net/file-blob.ts'
 import { createNetwork } from '../net/libp2p.ts'
 import type { BlobRef } from '../net/network.ts'
 import type { CommandReply, CommandRequest, JobStatus } from '../wire/commands.ts'
-import type { BackendDemand, TaskName } from '../wire/job.ts'
+import type { BackendDemand, Profile, TaskName } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import type { Target } from './targets.ts'
 
@@ -17,6 +17,9 @@ export interface SubmitOptions {
   /** Minor version of the guest's interpreter; the coordinator's first when left out. */
   python?: string
   backend?: BackendDemand
+  network?: Profile['network']
+  /** Days ahead for the task `clocks`. */
+  clockDays?: number[]
   /** RFC 3339. */
   indexCutoff?: string
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { compareCommand } from './commands/compare.ts'
 import { coordinatorCommand } from './commands/coordinator.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -28,6 +29,7 @@ for (const command of [
   testCommand(),
   verifyCommand(),
   exportCommand(),
+  compareCommand(),
   coordinatorCommand(),
   volunteerCommand(),
   submitCommand(),

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Logger, type LogLevel, lineLogger } from '../logger.ts'
-import { Backend, PythonVersion } from '../wire/job.ts'
+import { Backend, Profile, PythonVersion } from '../wire/job.ts'
 
 export function positiveInteger(text: string): number {
   const value = Number(text)
@@ -35,6 +35,17 @@ export const pythonsOption = (description: string) =>
   new Option('--python <version...>', description).argParser((text, earlier: string[] | undefined) => [
     ...new Set([...(earlier ?? []), pythonVersion(text)]),
   ])
+
+export const networkOption = (description: string) =>
+  new Option('--network <name>', description).choices(Profile.shape.network.options)
+
+/** `30,365,3650` */
+export const clockDaysOption = (description: string) =>
+  new Option('--clock-days <list>', description).argParser((text: string): number[] => {
+    const days = Profile.shape.clockDays.safeParse(text.split(',').map(Number))
+    if (!days.success) throw new InvalidArgumentError('up to four whole numbers of days, like 30,365,3650')
+    return days.data
+  })
 
 export const indexOption = () =>
   new Option('--index <url>', 'base URL of a Simple API index instead of the one pip is configured with')

@@ -7,7 +7,7 @@ import { messageOf, PytiError } from '../errors.ts'
 import { type Summary, summarise, summariseUnresolved } from '../report/summary.ts'
 import { renderReport } from '../report/text.ts'
 import type { JobStatus } from '../wire/commands.ts'
-import type { Backend, BackendDemand, TaskName } from '../wire/job.ts'
+import type { Backend, BackendDemand, Profile, TaskName } from '../wire/job.ts'
 import type { RawData } from '../wire/raw-data.ts'
 import { type Client, connectClient } from './client.ts'
 import { findRecipe } from './image.ts'
@@ -40,6 +40,9 @@ export interface RunOptions {
   python: string
   tasks: TaskName[]
   taskSeconds?: number
+  /** The coordinator's own when left out. */
+  network?: Profile['network']
+  clockDays?: number[]
   /** @default 'upload' */
   indexCutoff?: CutoffChoice
   index?: string
@@ -91,6 +94,8 @@ export async function runDistributions(options: RunOptions): Promise<void> {
           python: options.python,
           backend: options.demand ?? 'any',
           ...(options.taskSeconds !== undefined && { taskSeconds: options.taskSeconds }),
+          ...(options.network !== undefined && { network: options.network }),
+          ...(options.clockDays !== undefined && { clockDays: options.clockDays }),
           ...(indexCutoff !== undefined && { indexCutoff }),
         })
         jobs.push({ target, id })

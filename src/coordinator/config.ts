@@ -25,7 +25,7 @@ const CoordinatorConfigSchema = z.strictObject({
   fileComplaints: z.int().min(1).default(3),
   /**
    * VM settings of new jobs, one profile per Python; the first is for who asks for none. The hash seed is drawn per
-   * job; `backend` is the demand of jobs that come without one.
+   * job; `backend`, `network` and `clockDays` are those of jobs that come without.
    */
   profiles: z
     .array(Profile.omit({ hashSeed: true }))

@@ -1,4 +1,5 @@
 import { rfc3339 } from '../clock.ts'
+import { PytiError } from '../errors.ts'
 import {
   type BackendDemand,
   type Job,
@@ -21,6 +22,10 @@ export interface JobRequest {
   python?: string | undefined
   /** The profile's own demand when left out. */
   backend?: BackendDemand | undefined
+  /** The profile's own when left out. */
+  network?: Profile['network'] | undefined
+  /** Days ahead for the task `clocks`; the profile's own when left out. */
+  clockDays?: readonly number[] | undefined
   /** Uploads after it do not exist for the job; `now` when left out or in the future. */
   indexCutoff?: string | undefined
 }
@@ -30,9 +35,10 @@ const wallSecondsMax = 14_400
 const wallSecondsExtra = 60
 
 /**
- * The job for one distribution. Uploads after `now` do not exist for it.
+ * The job for one distribution. Uploads after `now` do not exist for it. Without days there is no task `clocks`.
  * @param profile the one for the Python that is asked for
  * @param now milliseconds since the Unix epoch
+ * @throws PytiError `bad-request` when no task is left
  */
 export function jobFor(
   request: JobRequest,
@@ -40,7 +46,14 @@ export function jobFor(
   now: number,
   random: Random,
 ): Job {
-  const tasks = taskNames.filter(task => request.tasks.includes(task))
+  const clockDays = [...new Set(request.clockDays ?? profile.clockDays)].sort((a, b) => a - b)
+  const tasks = taskNames.filter(
+    task => request.tasks.includes(task) && (task !== 'clocks' || clockDays.length > 0),
+  )
+  if (tasks.length === 0)
+    throw new PytiError('bad-request', 'the task clocks needs days to set the clock ahead', {
+      hint: 'say them with --clock-days',
+    })
   return {
     schema: 'pyti.job/2',
     subject: request.subject,
@@ -49,6 +62,8 @@ export function jobFor(
     profile: {
       ...withTaskSeconds(profile, request.taskSeconds, tasks.length),
       backend: request.backend ?? profile.backend,
+      network: request.network ?? profile.network,
+      clockDays: tasks.includes('clocks') ? clockDays : [],
       hashSeed: Buffer.from(random(4)).readUInt32BE(),
     },
     indexCutoff:

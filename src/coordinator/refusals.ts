@@ -11,6 +11,7 @@ const codes: Readonly<Record<string, CommandErrorCode>> = {
   'unknown-job': 'NOT_FOUND',
   'too-many-jobs': 'BUSY',
   'python-not-offered': 'BAD_REQUEST',
+  'bad-request': 'BAD_REQUEST',
   'file-too-large': 'TOO_LARGE',
   'file-missing': 'BAD_REQUEST',
   'size-mismatch': 'BAD_REQUEST',

@@ -1,38 +1,9 @@
-import type { TaskName } from '../wire/job.ts'
-import type { FileChange, RawData, TaskRecords } from '../wire/raw-data.ts'
-
-/** A rule looks at one raw data, whose stable halves stand for all that agree with it. */
-export interface Scene {
-  readonly intake: RawData['intake']['stable']
-  readonly tasks: TaskRecords
-  /** Paths of the distribution's own installed files. */
-  readonly own: ReadonlySet<string>
-  /** Folders such as `{site}/name-1.0.dist-info`, in which an installer adds files of its own. */
-  readonly ownMetadata: readonly string[]
-}
-
-/** Tasks that run code of the distribution. */
-export const runningTasks = ['build', 'install', 'import', 'unittest'] as const satisfies readonly TaskName[]
+import { type TaskName, taskNames } from '../wire/job.ts'
+import type { FileChange } from '../wire/raw-data.ts'
+import type { Scene } from './scene.ts'
 
 export interface Change extends FileChange {
   readonly phase: TaskName
-}
-
-export function sceneOf(rawData: RawData): Scene {
-  const files = rawData.tasks.install?.stable.files.map(file => file.path) ?? []
-  const folders = files.map(path => /^\{site\}\/([^/]+)-[^/-]+\.dist-info\//.exec(path))
-  const metadata = folders.filter(folder => normalise(folder?.[1] ?? '') === rawData.subject.project)
-  return {
-    intake: rawData.intake.stable,
-    tasks: rawData.tasks,
-    own: new Set(files),
-    ownMetadata: [...new Set(metadata.map(folder => folder?.[0] ?? ''))],
-  }
-}
-
-/** PEP 503. A RECORD may list anything, also another distribution's metadata. */
-function normalise(name: string): string {
-  return name.replace(/[-_.]+/g, '-').toLowerCase()
 }
 
 export function changesOf(scene: Scene, phases: readonly TaskName[]): Change[] {
@@ -44,6 +15,19 @@ export function changesOf(scene: Scene, phases: readonly TaskName[]): Change[] {
 /** A file that the distribution's installation is meant to bring along. */
 export function isOwn(scene: Scene, path: string): boolean {
   return scene.own.has(path) || scene.ownMetadata.some(folder => path.startsWith(folder))
+}
+
+/** What an uninstallation is there for. */
+export function isUninstalled(scene: Scene, change: Change): boolean {
+  const path = change.path.replace(/\/$/, '')
+  const known = isOwn(scene, path) || scene.ownFolders.has(path) || scene.ownMetadata.includes(`${path}/`)
+  return change.phase === 'uninstall' && change.kind === 'deleted' && known
+}
+
+/** Whether a task up to this one made it: then it is nobody else's. */
+export function isMadeHere(scene: Scene, { path, phase }: Pick<Change, 'path' | 'phase'>): boolean {
+  const tasks = taskNames.slice(0, taskNames.indexOf(phase) + 1)
+  return changesOf(scene, tasks).some(change => change.path === path && change.kind === 'added')
 }
 
 /** The places a task is given to work in; what happens there is nobody else's business. */

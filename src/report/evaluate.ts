@@ -1,12 +1,12 @@
 import { PytiError } from '../errors.ts'
 import { taskNames } from '../wire/job.ts'
-import type { RawData } from '../wire/raw-data.ts'
+import { observers, type RawData } from '../wire/raw-data.ts'
 import { demandAgreement, sameEnd } from './agreed.ts'
 import type { Evaluation, TaskResults } from './evaluation.ts'
 import { findingsOf, highestLevel } from './findings.ts'
 import { mergeOutcomes } from './outcomes.ts'
 import { taskResults } from './tasks.ts'
-import { archiveFaultWords, reasonWords } from './words.ts'
+import { archiveFaultWords, observerWords, reasonWords } from './words.ts'
 
 /**
  * What agreeing raw data means. A pure function of the stable halves and of which tests are flaky, so that anyone
@@ -25,13 +25,21 @@ export function evaluate(input: { rawData: readonly RawData[]; flaky: readonly s
   const findings = findingsOf(first)
   const bad = first.intake.stable.archive !== 'ok'
   return {
-    schema: 'pyti.evaluation/1',
+    schema: 'pyti.evaluation/2',
     subject: first.subject,
     verdict: bad ? 'bad-input' : (highestLevel(findings) ?? 'clean'),
     tasks,
     findings,
     notRun: notRun(tasks, first.intake.stable),
+    notObserved: bad ? [] : notObserved(first.guest.stable.observers),
   }
+}
+
+/** A file that starts no VM is not watched either; saying so five times would hide the reason. */
+function notObserved(worked: RawData['guest']['stable']['observers']): Evaluation['notObserved'] {
+  return observers
+    .filter(observer => !worked.includes(observer))
+    .map(observer => ({ observer, explanation: observerWords[observer] }))
 }
 
 function notRun(tasks: TaskResults, intake: RawData['intake']['stable']): Evaluation['notRun'] {
@@ -53,8 +61,8 @@ function explain(reason: keyof typeof reasonWords, intake: RawData['intake']['st
  * and nothing suspicious; style (`quality`) plays no part. INCONCLUSIVE: something could not be judged.
  */
 export function verificationResultOf(evaluation: Evaluation): 'PASSED' | 'FAILED' | 'INCONCLUSIVE' {
-  const { build, install, import: imported, unittest } = evaluation.tasks
-  const states = [build, install, imported, unittest].map(task => task.status)
+  const { build, install, start, import: imported, unittest } = evaluation.tasks
+  const states = [build, install, start, imported, unittest].map(task => task.status)
   if (['suspicious', 'confirmed', 'bad-input'].includes(evaluation.verdict)) return 'FAILED'
   if (states.includes('failed')) return 'FAILED'
   if (evaluation.verdict === 'unresolved' || install.status !== 'passed') return 'INCONCLUSIVE'

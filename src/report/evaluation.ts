@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { DistributionFilename, Subject, TaskName } from '../wire/job.ts'
-import { Reason, SignalName } from '../wire/raw-data.ts'
+import { DistributionFilename, Subject, TaskName, taskNames } from '../wire/job.ts'
+import { Observer, observers, Reason, SignalName } from '../wire/raw-data.ts'
 
 /** Lists in an evaluation stop here; the counts beside them do not. */
 export const listLength = 100
@@ -22,6 +22,16 @@ const outcome = {
   signal: SignalName.optional(),
 }
 
+const StaticResult = z.strictObject({
+  ...outcome,
+  ruleset: Text,
+  findings: count,
+  /** Most frequent first; ties by name. */
+  topRules: z.array(z.strictObject({ rule: Text, count })).max(listLength),
+  /** Of the metadata and the wheel's contents: how many, and those that did not pass. */
+  checks: count,
+  checksFailed: z.array(z.strictObject({ check: Text, why: Text })).max(listLength),
+})
 const BuildResult = z.strictObject({ ...outcome, wheel: DistributionFilename.optional() })
 const InstallResult = z.strictObject({
   ...outcome,
@@ -37,6 +47,22 @@ const ImportResult = z.strictObject({
   failedModules: z
     .array(
       z.strictObject({ name: Text, outcome: Text, error: Text.optional(), signal: SignalName.optional() }),
+    )
+    .max(listLength),
+})
+const ScriptsResult = z.strictObject({
+  ...outcome,
+  scripts: count,
+  passed: count,
+  failed: count,
+  failedScripts: z
+    .array(
+      z.strictObject({
+        name: Text,
+        outcome: Text,
+        exitCode: z.int().optional(),
+        signal: SignalName.optional(),
+      }),
     )
     .max(listLength),
 })
@@ -77,12 +103,29 @@ const QualityResult = z.strictObject({
   messagesPerKlocX100: count.optional(),
 })
 
+/** What differed under another date; counts. */
+const ClocksResult = z.strictObject({
+  ...outcome,
+  shifts: z.array(z.strictObject({ days: z.int(), modules: count, tests: count, events: count })).max(4),
+})
+const UninstallResult = z.strictObject({
+  ...outcome,
+  left: count,
+  leftFiles: z.array(Text).max(listLength),
+})
+
 export const TaskResults = z.strictObject({
+  static: StaticResult,
   build: BuildResult,
   install: InstallResult,
+  start: z.strictObject(outcome),
   import: ImportResult,
+  scripts: ScriptsResult,
   unittest: UnittestResult,
   quality: QualityResult,
+  clocks: ClocksResult,
+  idle: z.strictObject(outcome),
+  uninstall: UninstallResult,
 })
 export type TaskResults = z.infer<typeof TaskResults>
 
@@ -97,12 +140,16 @@ export type Finding = z.infer<typeof Finding>
 
 /** What follows from agreeing raw data: the same bytes wherever and whenever it is computed. */
 export const Evaluation = z.strictObject({
-  schema: z.literal('pyti.evaluation/1'),
+  schema: z.literal('pyti.evaluation/2'),
   subject: Subject,
   verdict: Verdict,
   tasks: TaskResults,
   findings: z.array(Finding).max(500),
   /** What says nothing about the distribution because it did not run, and why. */
-  notRun: z.array(z.strictObject({ task: TaskName, reason: Reason, explanation: Text })).max(5),
+  notRun: z
+    .array(z.strictObject({ task: TaskName, reason: Reason, explanation: Text }))
+    .max(taskNames.length),
+  /** Ways of watching that did not work in the guests, and what was not seen for want of them. */
+  notObserved: z.array(z.strictObject({ observer: Observer, explanation: Text })).max(observers.length),
 })
 export type Evaluation = z.infer<typeof Evaluation>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { BackendDemand, type Profile, PythonVersion, Subject } from '../wire/job.ts'
 import type { RawData } from '../wire/raw-data.ts'
-import { type Evaluation, Finding, TaskResults, Verdict } from './evaluation.ts'
+import { Evaluation, Finding, TaskResults, Verdict } from './evaluation.ts'
 
 const Seconds = z.number().min(0)
 
@@ -12,6 +12,9 @@ export const Summary = z.strictObject({
   verdict: Verdict,
   tasks: TaskResults.partial(),
   findings: z.array(Finding),
+  /** What was not run, and what was not seen, and why. */
+  notRun: Evaluation.shape.notRun,
+  notObserved: Evaluation.shape.notObserved,
   agreement: z.strictObject({ volunteers: z.int().min(0), agreeing: z.int().min(0) }),
   /** What the job asked for: the guest's Python, and the backend its VMs had to have. */
   profile: z.strictObject({ python: PythonVersion, backend: BackendDemand }),
@@ -49,6 +52,8 @@ export function summarise(
     verdict: evaluation.verdict,
     tasks: evaluation.tasks,
     findings: evaluation.findings,
+    notRun: evaluation.notRun,
+    notObserved: evaluation.notObserved,
     agreement: { volunteers: extras.volunteers, agreeing: extras.agreeing },
     profile: asked(extras.profile),
     backend: [...backends].sort().join('+') || 'none',
@@ -75,6 +80,8 @@ export function summariseUnresolved(
     verdict: 'unresolved',
     tasks: {},
     findings: [],
+    notRun: [],
+    notObserved: [],
     agreement: { volunteers: extras.volunteers, agreeing: 0 },
     profile: asked(extras.profile),
     backend: 'none',

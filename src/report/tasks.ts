@@ -10,7 +10,7 @@ const notRequested = { status: 'not-run', reason: 'not-requested' } as const
 const countCeiling = 1_000_000_000
 
 /**
- * Results of all five tasks from one raw data, with the outcomes its agreeing volunteers settled on.
+ * Results of all tasks from one raw data, with the outcomes its agreeing volunteers settled on.
  * @param sameEnd whether they all saw `unittest` end alike; otherwise its status is worked out from the outcomes
  */
 export function taskResults(
@@ -18,30 +18,87 @@ export function taskResults(
   outcomes: ReadonlyMap<string, TestOutcome>,
   sameEnd: boolean,
 ): TaskResults {
-  const { build, install, import: imported, unittest, quality } = rawData.tasks
+  const { static: looked, build, install, start, import: imported, scripts } = rawData.tasks
+  const { unittest, quality, clocks, idle, uninstall } = rawData.tasks
   const absent =
     rawData.intake.stable.archive === 'ok' ? notRequested : { ...notRequested, reason: 'bad-input' as const }
   return {
+    static: looked
+      ? staticResult(looked.stable)
+      : { ...absent, ruleset: '', findings: 0, topRules: [], checks: 0, checksFailed: [] },
     build: build ? buildResult(build.stable) : absent,
     install: install
       ? installResult(install.stable)
       : { ...absent, files: 0, conflicts: [], conflictCount: 0 },
+    start: start ? outcomeOf(start.stable) : absent,
     import: imported
       ? importResult(imported.stable)
       : { ...absent, modules: 0, passed: 0, failed: 0, failedModules: [] },
+    scripts: scripts
+      ? scriptsResult(scripts.stable)
+      : { ...absent, scripts: 0, passed: 0, failed: 0, failedScripts: [] },
     unittest: unittest
       ? unittestResult(unittest.stable, outcomes, sameEnd)
       : { ...absent, ...countTests(outcomes), omitted: 0 },
     quality: quality ? qualityResult(quality.stable) : { ...absent, tools: [], messages: 0, linesOfCode: 0 },
+    clocks: clocks ? clocksResult(clocks.stable) : { ...absent, shifts: [] },
+    idle: idle ? outcomeOf(idle.stable) : absent,
+    uninstall: uninstall ? uninstallResult(uninstall.stable) : { ...absent, left: 0, leftFiles: [] },
   }
 }
 
-function outcomeOf({ status, reason, exitCode, signal }: Stable<'build'>) {
+function outcomeOf({ status, reason, exitCode, signal }: Stable<'start'>) {
   return {
     status,
     ...(reason === undefined ? {} : { reason }),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(signal === undefined ? {} : { signal }),
+  }
+}
+
+function staticResult(stable: Stable<'static'>): TaskResults['static'] {
+  const byRule = Map.groupBy(stable.findings, finding => finding.rule)
+  const ranked = [...byRule]
+    .map(([rule, found]) => ({ rule, count: found.length }))
+    .sort((a, b) => b.count - a.count || (a.rule < b.rule ? -1 : 1))
+  const grades = Object.entries(stable.grades).sort(([a], [b]) => (a < b ? -1 : 1))
+  const failed = grades.filter(([, why]) => why !== 'passed')
+  return {
+    ...outcomeOf(stable),
+    ruleset: stable.ruleset,
+    findings: stable.findings.length + Math.min(stable.findingsOmitted, countCeiling),
+    topRules: ranked.slice(0, listLength),
+    checks: grades.length,
+    checksFailed: failed.slice(0, listLength).map(([check, why]) => ({ check, why })),
+  }
+}
+
+function scriptsResult(stable: Stable<'scripts'>): TaskResults['scripts'] {
+  const failed = stable.scripts.filter(script => script.outcome !== 'passed')
+  return {
+    ...outcomeOf(stable),
+    scripts: stable.scripts.length + Math.min(stable.scriptsOmitted, countCeiling),
+    passed: stable.scripts.length - failed.length,
+    failed: failed.length,
+    failedScripts: failed.slice(0, listLength),
+  }
+}
+
+function clocksResult(stable: Stable<'clocks'>): TaskResults['clocks'] {
+  const shifts = stable.shifts.map(({ days, modules, tests, events }) => ({
+    days,
+    modules: modules.length,
+    tests: tests.length,
+    events: events.length,
+  }))
+  return { ...outcomeOf(stable), shifts }
+}
+
+function uninstallResult(stable: Stable<'uninstall'>): TaskResults['uninstall'] {
+  return {
+    ...outcomeOf(stable),
+    left: stable.left.length,
+    leftFiles: stable.left.slice(0, listLength),
   }
 }
 

@@ -1,6 +1,7 @@
 import { demandedBackend, type Profile, type TaskName, taskNames } from '../wire/job.ts'
 import type { Evaluation, TaskResults, Verdict } from './evaluation.ts'
-import { bounded, fit, lineWidth, number, painter, plain, plural, type Style, wrap } from './layout.ts'
+import { factsOf } from './facts.ts'
+import { bounded, fit, lineWidth, painter, plain, plural, type Style, wrap } from './layout.ts'
 import { rules } from './rules.ts'
 import { reasonWords, verdictWords } from './words.ts'
 
@@ -26,6 +27,7 @@ type Paint = (style: Style, text: string) => string
 const namesShown = 8
 const excerptLines = 8
 const column = 23
+const labelWidth = 11
 
 const verdictStyles: Record<Verdict, Style> = {
   clean: 'green',
@@ -49,12 +51,14 @@ export function renderReport(evaluation: Evaluation, extras: ReportExtras): stri
   const blocks = [
     heading(evaluation, paint),
     verdictLines(evaluation, paint),
-    taskNames.flatMap(task => taskLines(task, evaluation, paint)),
+    taskNames.filter(task => isShown(task, evaluation)).flatMap(task => taskLines(task, evaluation, paint)),
     failedTests(evaluation.tasks, paint),
     flakyTests(evaluation.tasks, paint),
     modules(evaluation.tasks, paint),
+    scripts(evaluation.tasks, paint),
     excerpts(evaluation.tasks, extras, paint),
     findings(evaluation, paint),
+    leftOut(evaluation, paint),
     agreement(extras, paint),
   ]
   return blocks
@@ -80,6 +84,41 @@ function verdictLines({ verdict, notRun }: Evaluation, paint: Paint): string[] {
   ]
 }
 
+/** What people ask first. The others have a line only when they have something to say. */
+const mainTasks: readonly TaskName[] = ['build', 'install', 'import', 'unittest', 'quality']
+
+function isShown(task: TaskName, { tasks, findings }: Evaluation): boolean {
+  if (mainTasks.includes(task) || findings.some(({ phase }) => phase === task)) return true
+  const { status, reason } = tasks[task]
+  if (status !== 'passed') return reason !== 'not-requested' && reason !== 'bad-input'
+  return (task === 'scripts' && tasks.scripts.scripts > 0) || task === 'clocks'
+}
+
+/** Always there: what has no line above because it was not run, and what the guests could not see. */
+function leftOut(evaluation: Evaluation, paint: Paint): string[] {
+  const hidden = evaluation.notRun.filter(
+    ({ task, reason }) => reason !== 'bad-input' && !isShown(task, evaluation),
+  )
+  const notRun = [...Map.groupBy(hidden, ({ explanation }) => explanation)].map(
+    ([explanation, entries]) => `${entries.map(({ task }) => task).join(', ')}: ${explanation}`,
+  )
+  const notSeen = evaluation.notObserved.map(({ explanation }) => explanation)
+  const every = evaluation.notRun.length === 0 ? ['nothing'] : ['nothing but the above']
+  return [
+    ...labelled('Not run', notRun.length > 0 ? notRun : every, paint),
+    ...labelled('Not seen', notSeen, paint),
+  ]
+}
+
+function labelled(label: string, texts: string[], paint: Paint): string[] {
+  const lines = texts.flatMap(text => wrap(text, lineWidth - labelWidth))
+  return lines.map((line, index) =>
+    index === 0
+      ? `${paint('bold', label)}${' '.repeat(labelWidth - label.length)}${line}`
+      : `${' '.repeat(labelWidth)}${line}`,
+  )
+}
+
 function taskLines(task: TaskName, evaluation: Evaluation, paint: Paint): string[] {
   const result = evaluation.tasks[task]
   const lines = detail(task, evaluation).flatMap(text => wrap(text, lineWidth - column))
@@ -101,70 +140,8 @@ function detail(task: TaskName, { tasks, notRun }: Evaluation): string[] {
       : '',
   ].join('')
   const why = result.reason === undefined ? [] : [`${explanation ?? reasonWords[result.reason]}${end}`]
-  return [...facts[task](tasks), ...why].filter((text, index) => text !== '' || index === 0)
-}
-
-const facts: Record<TaskName, (tasks: TaskResults) => string[]> = {
-  build: ({ build }) => (build.wheel === undefined ? [] : [build.wheel]),
-  install: ({ install }) => [
-    ...(install.files > 0 ? [plural(install.files, 'file')] : []),
-    ...bounded(
-      install.conflicts.map(conflict => `conflict: ${fit(conflict, 200)}`),
-      3,
-      install.conflictCount,
-    ),
-  ],
-  import: ({ import: { modules, passed } }) =>
-    modules === 0
-      ? []
-      : [
-          passed === modules
-            ? plural(modules, 'module')
-            : `${number(passed)} of ${plural(modules, 'module')} imported`,
-        ],
-  unittest: ({ unittest }) => testCounts(unittest),
-  quality: ({ quality }) => qualityFacts(quality),
-}
-
-function testCounts(unittest: TaskResults['unittest']): string[] {
-  const counts: [number, string][] = [
-    [unittest.passed, 'passed'],
-    [unittest.failed, 'failed'],
-    [unittest.errors, unittest.errors === 1 ? 'error' : 'errors'],
-    [unittest.flakyCount, 'flaky'],
-    [unittest.needsNetworkCount, unittest.needsNetworkCount === 1 ? 'needs the network' : 'need the network'],
-    [unittest.skipped, 'skipped'],
-    [unittest.xpassed, 'passed unexpectedly'],
-    [unittest.omitted, 'not listed'],
-  ]
-  const told = counts.filter(([count]) => count > 0).map(([count, word]) => `${number(count)} ${word}`)
-  if (told.length === 0) return []
-  return [told.join(', ') + (unittest.runner === undefined ? '' : `  (${unittest.runner})`)]
-}
-
-function qualityFacts({
-  tools,
-  linesOfCode,
-  messagesPerKlocX100: density,
-}: TaskResults['quality']): string[] {
-  if (tools.length === 0) return []
-  const each = tools.map(({ tool, status, messages }) =>
-    status === 'completed' ? `${tool} ${number(messages)}` : `${tool} ${status}`,
-  )
-  const codes = tools
-    .flatMap(tool => tool.topCodes)
-    .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1))
-    .slice(0, 5)
-    .map(({ code, count }) => `${fit(code, 40)} x${number(count)}`)
-  const per = density === undefined ? '' : `, ${hundredths(density)} messages per 1,000 lines`
-  return [
-    `${plural(linesOfCode, 'line')} of code${per}`,
-    `${each.join(', ')}${codes.length > 0 ? `; most often ${codes.join(', ')}` : ''}`,
-  ]
-}
-
-function hundredths(value: number): string {
-  return `${number(Math.trunc(value / 100))}.${String(value % 100).padStart(2, '0')}`
+  const told = [...factsOf[task](tasks), ...why].filter(text => text !== '')
+  return told.length > 0 ? told : ['']
 }
 
 function list(title: string, mark: string, names: string[], total: number, paint: Paint): string[] {
@@ -192,6 +169,14 @@ function modules({ import: { failedModules, failed } }: TaskResults, paint: Pain
     ({ name, outcome, error, signal }) => `${name}: ${error ?? signal ?? outcome}`,
   )
   return list('Modules that could not be imported', 'x', names, failed, paint)
+}
+
+function scripts({ scripts: { failedScripts, failed } }: TaskResults, paint: Paint): string[] {
+  const names = failedScripts.map(
+    ({ name, outcome, exitCode, signal }) =>
+      `${name}: ${signal ?? (exitCode === undefined ? outcome : `exit code ${exitCode}`)}`,
+  )
+  return list('Console scripts that did not run', 'x', names, failed, paint)
 }
 
 function excerpts(tasks: TaskResults, extras: ReportExtras, paint: Paint): string[] {

@@ -1,4 +1,4 @@
-import type { ArchiveFault, Reason } from '../wire/raw-data.ts'
+import type { ArchiveFault, Observer, Reason } from '../wire/raw-data.ts'
 import type { Verdict } from './evaluation.ts'
 
 /** One plain sentence per word of the closed lists: the compiler refuses a word without one. */
@@ -45,6 +45,14 @@ export const archiveFaultWords: Record<ArchiveFault, string> = {
     'The metadata of the distribution does not follow the standard or contradicts the file name.',
   'duplicate-member':
     'Two members of the archive have the same path, so that tools may see different contents.',
+}
+
+export const observerWords: Record<Observer, string> = {
+  changes: 'What tasks left in the file system was not seen.',
+  syscalls: 'Programs that were started, and what any of them did, were seen only as far as Python told.',
+  audit: 'What Python code did was not seen with its lines, and decoded code was not seen at all.',
+  baits: 'No secrets were planted, so that one was read or sent could not be seen.',
+  sinkhole: 'Nothing answered for the network, so what would have been sent or downloaded was not seen.',
 }
 
 export const verdictWords: Record<Verdict, string> = {

@@ -40,7 +40,7 @@ export function assembleRawData(job: Job, inputs: PreparedInputs, guest: GuestPa
     }
   const ran = guest.kind === 'record' ? guest : undefined
   const rawData: RawData = {
-    schema: 'pyti.raw-data/1',
+    schema: 'pyti.raw-data/2',
     job: jobId(job),
     nonce: job.nonce,
     subject: job.subject,
@@ -56,7 +56,11 @@ export function assembleRawData(job: Job, inputs: PreparedInputs, guest: GuestPa
       },
     },
     guest: {
-      stable: { image: job.profile.image, python: ran?.record.python ?? job.profile.python },
+      stable: {
+        image: job.profile.image,
+        python: ran?.record.python ?? job.profile.python,
+        observers: ran?.record.observers ?? [],
+      },
       volatile: {
         backend: ran?.backend ?? 'none',
         kernel: ran?.kernel ?? '',
@@ -79,14 +83,22 @@ function emptyTasks(tasks: TaskName[], reason: Reason & ('tampered' | 'bad-input
     reason,
     changes: [],
     changesOmitted: 0,
+    events: [],
+    eventsOmitted: 0,
   }
   const volatile = { milliseconds: 0 }
   const every: Required<TaskRecords> = {
+    static: { stable: { ...outcome, ruleset: '', findings: [], findingsOmitted: 0, grades: {} }, volatile },
     build: { stable: outcome, volatile },
     install: { stable: { ...outcome, files: [], filesOmitted: 0, conflicts: [] }, volatile },
+    start: { stable: outcome, volatile },
     import: { stable: { ...outcome, modules: [], modulesOmitted: 0 }, volatile },
+    scripts: { stable: { ...outcome, scripts: [], scriptsOmitted: 0 }, volatile },
     unittest: { stable: { ...outcome, tests: {}, testsOmitted: 0 }, volatile },
     quality: { stable: { ...outcome, tools: [], linesOfCode: 0 }, volatile },
+    clocks: { stable: { ...outcome, shifts: [] }, volatile },
+    idle: { stable: outcome, volatile },
+    uninstall: { stable: { ...outcome, left: [] }, volatile },
   }
   return Object.fromEntries(tasks.map(task => [task, every[task]]))
 }

@@ -123,7 +123,7 @@ function planFor(job: Job, { intake }: PreparedInputs, slowness: number): GuestP
   const { project, version, filename, kind } = job.subject
   const names = (group: 'build' | 'run' | 'test') => intake.packages[group].map(locked => locked.filename)
   return {
-    schema: 'pyti.plan/1',
+    schema: 'pyti.plan/2',
     subject: { project, version, filename, kind },
     tasks: job.tasks,
     packages: { build: names('build'), run: names('run'), test: names('test') },
@@ -138,5 +138,8 @@ function planFor(job: Job, { intake }: PreparedInputs, slowness: number): GuestP
       outputBytes: 64 * 1024 * 1024,
     },
     hashSeed: job.profile.hashSeed,
+    network: job.profile.network,
+    clockDays: job.profile.clockDays,
+    seed: job.nonce,
   }
 }

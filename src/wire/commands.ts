@@ -6,6 +6,7 @@ import {
   Hex128,
   Lease,
   PeerIdText,
+  Profile,
   PythonVersion,
   Rfc3339,
   Sha256,
@@ -134,6 +135,9 @@ export const commands = {
       python: PythonVersion.optional(),
       /** The coordinator's own demand when left out. */
       backend: BackendDemand.optional(),
+      /** The coordinator's own settings when left out. */
+      network: Profile.shape.network.optional(),
+      clockDays: Profile.shape.clockDays.optional(),
       /** As in `Job`; the coordinator's own time when left out or later than that. */
       indexCutoff: Rfc3339.optional(),
     }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DistributionFilename, DistributionKind, Sha256, TaskName } from './job.ts'
+import { DistributionFilename, DistributionKind, Hex128, Sha256, TaskName } from './job.ts'
 
 /** Raw data API between volunteer and guest: `u32be length | u8 type | payload`, length = 1 + payload bytes. */
 export const rawDataApiVersion = 1
@@ -58,7 +58,7 @@ export type Go = z.infer<typeof Go>
 
 /** `plan.json`, first member of the job disk. File names are members `files/NAME`. */
 export const GuestPlan = z.strictObject({
-  schema: z.literal('pyti.plan/1'),
+  schema: z.literal('pyti.plan/2'),
   subject: z.strictObject({
     project: z.string(),
     version: z.string(),
@@ -81,5 +81,9 @@ export const GuestPlan = z.strictObject({
     outputBytes: z.int(),
   }),
   hashSeed: z.int(),
+  network: z.enum(['dead', 'sinkhole']),
+  clockDays: z.array(z.int()),
+  /** Planted secrets are derived from it: the job's nonce, so that all volunteers plant the same. */
+  seed: Hex128,
 })
 export type GuestPlan = z.infer<typeof GuestPlan>

@@ -37,7 +37,20 @@ export const Subject = z.strictObject({
 })
 export type Subject = z.infer<typeof Subject>
 
-export const taskNames = ['build', 'install', 'import', 'unittest', 'quality'] as const
+/** In the order a guest runs them. */
+export const taskNames = [
+  'static',
+  'build',
+  'install',
+  'start',
+  'import',
+  'scripts',
+  'unittest',
+  'quality',
+  'clocks',
+  'idle',
+  'uninstall',
+] as const
 export const TaskName = z.enum(taskNames)
 export type TaskName = z.infer<typeof TaskName>
 
@@ -69,8 +82,13 @@ export const Profile = z.strictObject({
   taskSeconds: z.int().min(1).max(3_600),
   /** Ceiling on the whole VM, in host seconds; slow backends scale both (sandbox.md section 5). */
   wallSeconds: z.int().min(5).max(14_400),
-  /** No route out and none within: the only network profile so far. */
-  network: z.literal('dead'),
+  /**
+   * `dead`: nothing answers. `sinkhole`: the guest itself answers for every name and address, so that what would be sent
+   * is seen. Nothing leaves the guest either way.
+   */
+  network: z.enum(['dead', 'sinkhole']),
+  /** Days ahead the guest's clock is set for another run of imports and tests (task `clocks`); none by default. */
+  clockDays: z.array(z.int().min(1).max(36_500)).max(4),
   hashSeed: z.int().min(0).max(4_294_967_295),
 })
 export type Profile = z.infer<typeof Profile>

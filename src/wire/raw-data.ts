@@ -51,6 +51,51 @@ export const FileChange = z.strictObject({
 export type FileChange = z.infer<typeof FileChange>
 const FileChanges = z.array(FileChange).max(20_000)
 
+/** What was seen, as a word all volunteers use; how to read `what` of each: docs/raw-data.md. */
+export const eventKinds = [
+  'exec',
+  'connect',
+  'listen',
+  'name',
+  'request',
+  'bait-read',
+  'bait-left',
+  'identity-read',
+  'code',
+  'native',
+  'marshal',
+  'hook',
+  'process-memory',
+  'memory-file',
+  'make-executable',
+  'kill',
+  'privilege',
+  'left-running',
+  'marker-run',
+  'tamper',
+] as const
+export const EventKind = z.enum(eventKinds)
+export type EventKind = z.infer<typeof EventKind>
+
+/** One kind of thing a task did, however often; texts are templated like paths. */
+export const Event = z.strictObject({
+  kind: EventKind,
+  what: Text(1_000),
+  /** The program that did it. */
+  by: Text(1_000).optional(),
+  /** The line of the distribution that did it, `{site}/pkg/mod.py:12`. */
+  at: Text(1_000).optional(),
+  /** 1; 2 to 9; more. */
+  times: z.enum(['once', 'few', 'many']),
+})
+export type Event = z.infer<typeof Event>
+const Events = z.array(Event).max(2_000)
+
+/** Ways of watching; a guest names those that worked, as others would not have seen the same. */
+export const observers = ['changes', 'syscalls', 'audit', 'baits', 'sinkhole'] as const
+export const Observer = z.enum(observers)
+export type Observer = z.infer<typeof Observer>
+
 const outcome = {
   status: TaskStatus,
   reason: Reason.optional(),
@@ -60,6 +105,9 @@ const outcome = {
   changes: FileChanges,
   /** How many changes were left out of `changes`. */
   changesOmitted: z.int().min(0),
+  /** What was seen, sorted by kind, what, by, at. */
+  events: Events,
+  eventsOmitted: z.int().min(0),
 }
 
 const File = z.strictObject({ path: Text(4_096), sha256: Sha256 })
@@ -131,6 +179,61 @@ export const QualityStable = z.strictObject({
   linesOfCode: z.int().min(0),
 })
 
+const Row = z.strictObject({ rule: Text(100), file: Text(4_096), line: z.int().min(1).optional() })
+
+/** Looks at files only; nothing is run. */
+export const StaticStable = z.strictObject({
+  ...outcome,
+  /** Version of the rules in the guest image. */
+  ruleset: Version,
+  /** Sorted by rule, file, line. */
+  findings: z.array(Row).max(2_000),
+  findingsOmitted: z.int().min(0),
+  /** Named checks of the metadata and of the wheel's contents: `passed`, or why not. */
+  grades: z.record(Text(100), Text(200)),
+})
+/** One bare interpreter start in the environment. */
+export const StartStable = z.strictObject(outcome)
+export const ScriptsStable = z.strictObject({
+  ...outcome,
+  /** Console scripts run with `--help`, sorted by name. */
+  scripts: z
+    .array(
+      z.strictObject({
+        name: Text(200),
+        outcome: z.enum(['passed', 'failed', 'signal', 'timeout', 'killed']),
+        exitCode: z.int().min(0).max(255).optional(),
+        signal: SignalName.optional(),
+      }),
+    )
+    .max(200),
+  scriptsOmitted: z.int().min(0),
+})
+/** Imports, and tests when they ran, under other dates: what differs from the run under today's. */
+export const ClocksStable = z.strictObject({
+  ...outcome,
+  shifts: z
+    .array(
+      z.strictObject({
+        days: z.int(),
+        /** Modules whose import ended otherwise than in `import`. */
+        modules: z.array(Text(1_000)).max(5_000),
+        /** Tests that ended otherwise than in `unittest`. */
+        tests: z.array(Text(2_000)).max(5_000),
+        /** Events not seen under today's date. */
+        events: Events,
+      }),
+    )
+    .max(4),
+})
+/** Some seconds in which nothing is asked of the package, and one more interpreter start. */
+export const IdleStable = z.strictObject(outcome)
+export const UninstallStable = z.strictObject({
+  ...outcome,
+  /** The distribution's own files that are still there afterwards, sorted. */
+  left: z.array(Text(4_096)).max(5_000),
+})
+
 /** Never compared between volunteers. */
 export const TaskVolatile = z.strictObject({
   milliseconds: z.int().min(0),
@@ -150,19 +253,27 @@ export type TaskVolatile = z.infer<typeof TaskVolatile>
 const record = <T extends z.ZodType>(stable: T) => z.strictObject({ stable, volatile: TaskVolatile })
 
 export const TaskRecords = z.strictObject({
+  static: record(StaticStable).optional(),
   build: record(BuildStable).optional(),
   install: record(InstallStable).optional(),
+  start: record(StartStable).optional(),
   import: record(ImportStable).optional(),
+  scripts: record(ScriptsStable).optional(),
   unittest: record(UnittestStable).optional(),
   quality: record(QualityStable).optional(),
+  clocks: record(ClocksStable).optional(),
+  idle: record(IdleStable).optional(),
+  uninstall: record(UninstallStable).optional(),
 })
 export type TaskRecords = z.infer<typeof TaskRecords>
 
 /** What the guest agent sends at the end of a job (item `guest.json` of the raw data API). */
 export const GuestRecord = z.strictObject({
-  schema: z.literal('pyti.guest/1'),
+  schema: z.literal('pyti.guest/2'),
   /** `3.13.5` */
   python: Version,
+  /** In the order of `observers`. */
+  observers: z.array(Observer).max(observers.length),
   tasks: TaskRecords,
 })
 export type GuestRecord = z.infer<typeof GuestRecord>
@@ -213,7 +324,7 @@ export const Attachment = z.strictObject({ name: Text(200), sha256: Sha256, size
 export type Attachment = z.infer<typeof Attachment>
 
 export const RawData = z.strictObject({
-  schema: z.literal('pyti.raw-data/1'),
+  schema: z.literal('pyti.raw-data/2'),
   job: Sha256,
   nonce: Hex128,
   subject: Subject,
@@ -227,7 +338,11 @@ export const RawData = z.strictObject({
     }),
   }),
   guest: z.strictObject({
-    stable: z.strictObject({ image: Sha256, python: Version }),
+    stable: z.strictObject({
+      image: Sha256,
+      python: Version,
+      observers: z.array(Observer).max(observers.length),
+    }),
     volatile: z.strictObject({
       backend: z.union([Backend, z.literal('none')]),
       kernel: Text(200),

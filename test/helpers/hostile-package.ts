@@ -58,7 +58,7 @@ export async function runPackage(
   const { filename, bytes } = file
   const { taskSeconds = 20, wallSeconds = 120 } = options
   const plan: GuestPlan = {
-    schema: 'pyti.plan/1',
+    schema: 'pyti.plan/2',
     subject: {
       project: 'evil',
       version: '1.0',
@@ -76,6 +76,9 @@ export async function runPackage(
       outputBytes,
     },
     hashSeed: 0,
+    network: 'dead',
+    clockDays: [],
+    seed: '0'.repeat(32),
   }
   return withDirectory(async folder => {
     const path = join(folder, filename)

@@ -11,13 +11,16 @@ import type { Trail } from './hostile-traces.ts'
 import { withDirectory } from './temporary.ts'
 
 const plan: GuestPlan = {
-  schema: 'pyti.plan/1',
+  schema: 'pyti.plan/2',
   subject: { project: 'nothing', version: '1', filename: 'nothing-1.tar.gz', kind: 'sdist' },
   tasks: [],
   packages: { build: [], run: [], test: [] },
   incomplete: [],
   limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
   hashSeed: 0,
+  network: 'dead',
+  clockDays: [],
+  seed: '0'.repeat(32),
 }
 
 /** How a run ended whose agent had been taken over. */

@@ -1,8 +1,15 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { peerIdFromPublicKey } from '../../src/peer-id.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
-import { type Job, jobId, type Subject } from '../../src/wire/job.ts'
-import type { FileChange, RawData, TestOutcome } from '../../src/wire/raw-data.ts'
+import { type Job, jobId, type Subject, type TaskName, taskNames } from '../../src/wire/job.ts'
+import {
+  type Event,
+  type FileChange,
+  observers,
+  type RawData,
+  type TaskRecords,
+  type TestOutcome,
+} from '../../src/wire/raw-data.ts'
 
 /** An Ed25519 key that is the same in every run. Signs as `attest/dsse.ts` wants it. */
 export interface TestIdentity {
@@ -47,7 +54,7 @@ export function testJob(change: Partial<Job> = {}): Job {
     schema: 'pyti.job/2',
     subject: testSubject(),
     origin: 'index',
-    tasks: ['build', 'install', 'import', 'unittest', 'quality'],
+    tasks: taskNames.filter(task => task !== 'clocks'),
     profile: {
       image: sha256('image'),
       python: '3.13',
@@ -59,6 +66,7 @@ export function testJob(change: Partial<Job> = {}): Job {
       taskSeconds: 300,
       wallSeconds: 1_800,
       network: 'dead',
+      clockDays: [],
       hashSeed: 7,
     },
     indexCutoff: '2026-11-20T12:00:00Z',
@@ -67,10 +75,16 @@ export function testJob(change: Partial<Job> = {}): Job {
   }
 }
 
-const nothingChanged = { changes: [], changesOmitted: 0 }
+/** Of a job that asks for the task `clocks` too. */
+export function clocksJob(days: number[] = [30]): Job {
+  const job = testJob()
+  return { ...job, tasks: [...taskNames], profile: { ...job.profile, clockDays: days } }
+}
+
+const nothingSeen = { changes: [], changesOmitted: 0, events: [], eventsOmitted: 0 }
 
 /**
- * Raw data of a run in which everything passed. `seed` varies only the volatile halves, as two honest volunteers do.
+ * Raw data of a run in which every task of the job passed. `seed` varies only the volatile halves, as two honest volunteers do.
  */
 export function testRawData(
   options: { job?: Job; seed?: number; tests?: Record<string, TestOutcome> } = {},
@@ -86,7 +100,7 @@ export function testRawData(
   const { project, version } = job.subject
   const module = project.replaceAll('-', '_')
   return {
-    schema: 'pyti.raw-data/1',
+    schema: 'pyti.raw-data/2',
     job: jobId(job),
     nonce: job.nonce,
     subject: job.subject,
@@ -105,7 +119,7 @@ export function testRawData(
       },
     },
     guest: {
-      stable: { image: job.profile.image, python: `${job.profile.python}.5` },
+      stable: { image: job.profile.image, python: `${job.profile.python}.5`, observers: [...observers] },
       volatile: {
         backend: 'uml',
         kernel: '6.12.0',
@@ -113,11 +127,22 @@ export function testRawData(
         totalMilliseconds: 9_000 + seed,
       },
     },
-    tasks: {
+    tasks: ofTasks(job.tasks, {
+      static: {
+        stable: {
+          status: 'passed',
+          ...nothingSeen,
+          ruleset: '1',
+          findings: [],
+          findingsOmitted: 0,
+          grades: { 'metadata-description': 'passed' },
+        },
+        volatile,
+      },
       build: {
         stable: {
           status: 'passed',
-          ...nothingChanged,
+          ...nothingSeen,
           wheel: {
             filename: `${module}-${version}-py3-none-any.whl`,
             files: [{ path: `${module}/__init__.py`, sha256: sha256('init') }],
@@ -128,20 +153,25 @@ export function testRawData(
       install: {
         stable: {
           status: 'passed',
-          ...nothingChanged,
+          ...nothingSeen,
           files: [{ path: `{site}/${module}/__init__.py`, sha256: sha256('init') }],
           filesOmitted: 0,
           conflicts: [],
         },
         volatile,
       },
+      start: { stable: { status: 'passed', ...nothingSeen }, volatile },
       import: {
         stable: {
           status: 'passed',
-          ...nothingChanged,
+          ...nothingSeen,
           modules: [{ name: module, outcome: 'passed' }],
           modulesOmitted: 0,
         },
+        volatile,
+      },
+      scripts: {
+        stable: { status: 'passed', ...nothingSeen, scripts: [], scriptsOmitted: 0 },
         volatile,
       },
       unittest: {
@@ -149,7 +179,7 @@ export function testRawData(
           status: broken ? 'failed' : 'passed',
           ...(broken ? { reason: 'tests-failed' } : {}),
           exitCode: broken ? 1 : 0,
-          ...nothingChanged,
+          ...nothingSeen,
           runner: 'pytest',
           tests,
           testsOmitted: 0,
@@ -159,7 +189,7 @@ export function testRawData(
       quality: {
         stable: {
           status: 'passed',
-          ...nothingChanged,
+          ...nothingSeen,
           tools: [
             {
               tool: 'pylint',
@@ -177,9 +207,23 @@ export function testRawData(
         },
         volatile,
       },
-    },
+      clocks: {
+        stable: {
+          status: 'passed',
+          ...nothingSeen,
+          shifts: job.profile.clockDays.map(days => ({ days, modules: [], tests: [], events: [] })),
+        },
+        volatile,
+      },
+      idle: { stable: { status: 'passed', ...nothingSeen }, volatile },
+      uninstall: { stable: { status: 'passed', ...nothingSeen, left: [] }, volatile },
+    }),
     attachments: [{ name: 'logs/build.txt', sha256: sha256(`log ${seed}`), size: 10 }],
   }
+}
+
+function ofTasks(tasks: readonly TaskName[], records: Required<TaskRecords>): TaskRecords {
+  return Object.fromEntries(tasks.map(task => [task, records[task]]))
 }
 
 /** A copy of the raw data with one task's stable half changed. */
@@ -196,4 +240,14 @@ export function withTask<T extends keyof RawData['tasks']>(
 
 export function fileChange(path: string, change: Partial<FileChange> = {}): FileChange {
   return { path, kind: 'added', type: 'file', sha256: sha256(path), ...change }
+}
+
+export function event(kind: Event['kind'], what: string, change: Partial<Event> = {}): Event {
+  return { kind, what, times: 'once', ...change }
+}
+
+/** A copy of the raw data in which the task did something more. */
+export function withEvents(rawData: RawData, task: TaskName, ...events: Event[]): RawData {
+  const before = rawData.tasks[task]?.stable.events ?? []
+  return withTask(rawData, task, { events: [...before, ...events] })
 }

@@ -34,13 +34,16 @@ const wheel = writeZip(
 )
 
 const plan: GuestPlan = {
-  schema: 'pyti.plan/1',
+  schema: 'pyti.plan/2',
   subject: { project: 'proof', version: '1', filename, kind: 'wheel' },
   tasks: ['install', 'import'],
   packages: { build: [], run: [], test: [] },
   incomplete: [],
   limits: { taskSeconds: 60, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
   hashSeed: 0,
+  network: 'dead',
+  clockDays: [],
+  seed: '0'.repeat(32),
 }
 const clones = 20
 

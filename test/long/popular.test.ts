@@ -49,7 +49,11 @@ describe('popular projects from the index pip is configured with, sdist and whee
       for (const { target, summary, accepted } of own) {
         const { kind, filename } = target.subject
         assert.ok(accepted, `${filename}: ${summary.reason}`)
-        assert.equal(summary.verdict, 'clean', filename)
+        const loud = summary.findings.filter(({ level }) => level !== 'observed')
+        assert.ok(
+          summary.verdict === 'clean' || summary.verdict === 'observed',
+          `${filename}: ${JSON.stringify(loud)}`,
+        )
         assert.equal(summary.tasks.build?.status, kind === 'sdist' ? 'passed' : 'not-run', filename)
         assert.equal(summary.tasks.install?.status, 'passed', filename)
         assert.equal(summary.tasks.import?.status, 'passed', filename)

@@ -112,11 +112,23 @@ describe('a new job', () => {
     assert.equal(demanded({ backend: 'tcg' }, { ...profile, backend: 'kvm' }), 'tcg')
     assert.equal(demanded({ backend: 'any' }, { ...profile, backend: 'kvm' }), 'any')
   })
+  it('has the network and the days that are asked for, else those of the profile', () => {
+    const own = { ...profile, network: 'sinkhole' as const, clockDays: [365, 30] }
+    const settings = (request: Partial<JobRequest>, of = own) => {
+      const job = jobFor(fileRequest('a1', request), of, now, random())
+      return [job.profile.network, job.profile.clockDays, job.tasks.includes('clocks')]
+    }
+    assert.deepEqual(settings({}), ['sinkhole', [30, 365], true])
+    assert.deepEqual(settings({ network: 'dead', clockDays: [7, 7] }), ['dead', [7], true])
+    assert.deepEqual(settings({ clockDays: [] }), ['sinkhole', [], false])
+    assert.deepEqual(settings({ tasks: ['import'] }), ['sinkhole', [], false])
+    assert.throws(() => settings({ tasks: ['clocks'], clockDays: [] }), { code: 'bad-request' })
+  })
   it('gives the VM the time that longer tasks need, within the ceiling', () => {
     const wall = (taskSeconds: number) =>
       jobFor(fileRequest('a1', { taskSeconds }), { ...profile, wallSeconds: 500 }, now, random()).profile
     assert.deepEqual([wall(10).taskSeconds, wall(10).wallSeconds], [10, 500])
-    assert.deepEqual([wall(600).taskSeconds, wall(600).wallSeconds], [600, 3_060])
+    assert.deepEqual([wall(600).taskSeconds, wall(600).wallSeconds], [600, 6_060])
     assert.equal(wall(3_600).wallSeconds, 14_400)
   })
 })

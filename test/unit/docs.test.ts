@@ -18,7 +18,8 @@ import {
   releaseReasons,
 } from '../../src/wire/commands.ts'
 import { Done, frameTypes, Go, GuestEvent, GuestPlan, Hello, Item } from '../../src/wire/guest.ts'
-import { RawData } from '../../src/wire/raw-data.ts'
+import { taskNames } from '../../src/wire/job.ts'
+import { eventKinds, observers, RawData } from '../../src/wire/raw-data.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -30,6 +31,8 @@ const documents = [...markdownIn('.'), ...markdownIn('docs')]
 const protocol = read('docs/protocol.md')
 const rawData = read('docs/raw-data.md')
 const report = read('docs/report.md')
+/** The table of kinds, without that of an event's fields. */
+const eventSection = /^\| kind \| what was seen .*?$(.*?)^$/ms.exec(rawData)?.[1] ?? ''
 const verifySection = /^## 4\. `pyti verify`$(.*?)^## /ms.exec(report)?.[1] ?? ''
 
 describe('documents', () => {
@@ -88,6 +91,16 @@ describe('docs/raw-data.md', () => {
     )
     assert.deepEqual(missing, [])
   })
+  for (const kind of eventKinds)
+    it(`describes the event ${kind}`, () => assert.equal(rowsOf(eventSection, kind).length, 1))
+  it('describes no other event', () => {
+    const rows = [...eventSection.matchAll(/^\| `([a-z-]+)` \| .* \| .* \|$/gm)].map(([, kind]) => kind)
+    assert.deepEqual(rows.sort(), [...eventKinds].sort())
+  })
+  for (const observer of observers)
+    it(`describes the observer ${observer}`, () => assert.ok(rowsOf(rawData, observer).length >= 1))
+  for (const task of taskNames)
+    it(`describes the task ${task}`, () => assert.match(rawData, new RegExp(`^### \`${task}\`$`, 'm')))
   it('shows raw data that fits the schema', () => {
     for (const example of examplesIn(rawData)) RawData.parse(example)
     assert.equal(examplesIn(rawData).length, 1)
@@ -100,8 +113,10 @@ describe('docs/report.md', () => {
   for (const { id, version, level, reason } of rules)
     it(`describes the rule ${id}`, () =>
       assert.ok(report.includes(`| \`${id}\` | ${version} | \`${level}\` | ${reason} |`)))
+  for (const { id } of rules)
+    it(`says what the rule ${id} matches`, () => assert.equal(rowsOf(report, id).length, 2))
   it('quotes the patterns of the rules', () => {
-    const list = /const persistence[^\n]*\n(.*?)\n\]/s.exec(read('src/report/rules.ts'))?.[1] ?? ''
+    const list = /const persistence[^\n]*\n(.*?)\n\]/s.exec(read('src/report/rules/files.ts'))?.[1] ?? ''
     const patterns = list.split('\n').map(line => line.trim().replace(/,$/, ''))
     assert.ok(patterns.length > 5)
     assert.deepEqual(

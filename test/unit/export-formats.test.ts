@@ -5,6 +5,7 @@ import { renderJunit } from '../../src/report/exports/junit.ts'
 import { renderMarkdown } from '../../src/report/exports/markdown.ts'
 import { renderOsv } from '../../src/report/exports/osv.ts'
 import { renderSarif } from '../../src/report/exports/sarif.ts'
+import { taskNames } from '../../src/wire/job.ts'
 import type { RawData } from '../../src/wire/raw-data.ts'
 import { coordinator } from '../helpers/bundle.ts'
 import { told } from '../helpers/expect.ts'
@@ -77,14 +78,7 @@ describe('exports fit their published schemas', () => {
 describe('JUnit XML', () => {
   const xml = renderJunit(inputOf(suspiciousRun))
 
-  it('has a suite for each task', () =>
-    assert.deepEqual(xmlValues(xml, '//testsuite/@name'), [
-      'build',
-      'install',
-      'import',
-      'unittest',
-      'quality',
-    ]))
+  it('has a suite for each task', () => assert.deepEqual(xmlValues(xml, '//testsuite/@name'), [...taskNames]))
 
   it('has every test by node id, in the class of its file', () => {
     assert.deepEqual(xmlValues(xml, '//testsuite[@name="unittest"]/testcase/@name'), [
@@ -115,7 +109,7 @@ describe('JUnit XML', () => {
     const counts = (of: string) => xmlValues(xml, `//testsuite[@name="${of}"]/@*`)
     assert.deepEqual(counts('unittest'), ['unittest', '7', '1', '1', '4'])
     assert.deepEqual(counts('import'), ['import', '2', '1', '0', '0'])
-    assert.deepEqual(xmlValues(xml, '/testsuites/@*').slice(1), ['12', '2', '1'])
+    assert.deepEqual(xmlValues(xml, '/testsuites/@*').slice(1), ['18', '2', '1'])
   })
 
   it('shows a suspicious finding as a failure of its task', () =>
@@ -144,9 +138,27 @@ describe('JUnit XML', () => {
     assert.deepEqual(xmlValues(text, '//failure'), [])
   })
 
+  it('has every console script; one that does not know --help is no failure', () => {
+    const tried = renderJunit(
+      inputOf(seed =>
+        withTask(cleanRun(seed), 'scripts', {
+          status: 'failed',
+          reason: 'exit-code',
+          scripts: [
+            { name: 'a', outcome: 'passed' },
+            { name: 'b', outcome: 'failed', exitCode: 2 },
+            { name: 'c', outcome: 'signal', signal: 'SIGSEGV' },
+          ],
+        }),
+      ),
+    )
+    assert.deepEqual(xmlValues(tried, '//testcase[@classname="pyti.scripts"][skipped]/@name'), ['b'])
+    assert.deepEqual(xmlValues(tried, '//testcase[@classname="pyti.scripts"][error]/@name'), ['c'])
+  })
+
   it('skips what did not run', () => {
     const bad = renderJunit(inputOf(badInputRun))
-    assert.equal(xmlValues(bad, '//testcase/skipped').length, 5)
+    assert.equal(xmlValues(bad, '//testcase/skipped').length, taskNames.length)
     assert.match(
       xmlValues(bad, '//skipped/@message')[0] ?? '',
       /^A member .*\(\.\.\/\.\.\/etc\/cron\.d\/x\)$/,
@@ -222,7 +234,7 @@ describe('SARIF', () => {
   it('says what was not run', () => {
     const [run] = JSON.parse(renderSarif(inputOf(badInputRun))).runs
     const notes = run.invocations[0].toolExecutionNotifications
-    assert.equal(notes.length, 5)
+    assert.equal(notes.length, taskNames.length)
     assert.equal(notes[0].level, 'error')
   })
 })

@@ -10,7 +10,7 @@ import type { RawData } from '../../src/wire/raw-data.ts'
 import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
 import { arrive, only, status, told } from '../helpers/expect.ts'
 import { settled } from '../helpers/manual-clock.ts'
-import { testIdentity, withTask } from '../helpers/raw-data.ts'
+import { testIdentity, testRawData, withTask } from '../helpers/raw-data.ts'
 import { honestRawData, type TestVolunteer, workOnce } from '../helpers/test-volunteer.ts'
 
 const file = fileRequest('sample')
@@ -157,7 +157,7 @@ describe('handing in raw data', () => {
         { ...rawData, nonce: 'ab'.repeat(16) },
         { ...rawData, subject: { ...rawData.subject, version: '2.0' } },
         { ...rawData, guest: { ...rawData.guest, stable: { ...rawData.guest.stable, image: sha256('x') } } },
-        honestRawData(volunteer, lease.job),
+        { ...rawData, tasks: { ...rawData.tasks, quality: testRawData().tasks.quality } },
         { ...rawData, attachments: [...rawData.attachments, ...rawData.attachments] },
       ]
       for (const [n, one] of bad.entries()) {
@@ -209,7 +209,7 @@ describe('handing in raw data', () => {
       withDemand(async (house, volunteer, lease, job) => {
         await assert.rejects(
           handIn(volunteer, lease, on(honestRawData(volunteer, lease.job), 'none')),
-          told('BAD_REQUEST', /names no backend .* but has the task build/),
+          told('BAD_REQUEST', /names no backend .* but has the task static/),
         )
         await nothingCounted(house, job)
       }))
@@ -246,7 +246,7 @@ describe('handing in raw data', () => {
   it('refuses raw data that is not canonical, not raw data, or missing', () =>
     withLease(async (house, volunteer, lease, job) => {
       const rawData = honestRawData(volunteer, lease.job)
-      const bodies = ['{ "a": 1 }', '{"schema":"pyti.raw-data/1"}', '\u0000', JSON.stringify(rawData)]
+      const bodies = ['{ "a": 1 }', '{"schema":"pyti.raw-data/2"}', '\u0000', JSON.stringify(rawData)]
       for (const body of bodies) {
         const bytes = new TextEncoder().encode(body)
         const digest = volunteer.offer(bytes)

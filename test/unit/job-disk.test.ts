@@ -11,13 +11,16 @@ import { jobDiskHeaderBytes, writeJob } from '../../src/sandbox/job-disk.ts'
 import type { GuestPlan } from '../../src/wire/guest.ts'
 
 const plan: GuestPlan = {
-  schema: 'pyti.plan/1',
+  schema: 'pyti.plan/2',
   subject: { project: 'p', version: '1', filename: 'p-1.tar.gz', kind: 'sdist' },
   tasks: [],
   packages: { build: [], run: [], test: [] },
   incomplete: [],
   limits: { taskSeconds: 1, memoryMiB: 1, processes: 1, logBytes: 1, outputBytes: 1 },
   hashSeed: 0,
+  network: 'dead',
+  clockDays: [],
+  seed: '0'.repeat(32),
 }
 
 describe('job disk', () => {

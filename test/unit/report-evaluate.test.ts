@@ -8,8 +8,17 @@ import { Evaluation } from '../../src/report/evaluation.ts'
 import { Summary, summarise, summariseUnresolved } from '../../src/report/summary.ts'
 import { archiveFaultWords, reasonWords } from '../../src/report/words.ts'
 import { canonicalJson } from '../../src/wire/canonical.ts'
+import { taskNames } from '../../src/wire/job.ts'
 import { archiveFaults, type RawData, reasons, type TestOutcome } from '../../src/wire/raw-data.ts'
-import { fileChange, testJob, testRawData, withTask } from '../helpers/raw-data.ts'
+import {
+  clocksJob,
+  event,
+  fileChange,
+  testJob,
+  testRawData,
+  withEvents,
+  withTask,
+} from '../helpers/raw-data.ts'
 
 const three = [1, 2, 3].map(seed => testRawData({ seed }))
 const base = testRawData()
@@ -24,7 +33,10 @@ test('a clean run', () => {
   assert.equal(evaluation.verdict, 'clean')
   assert.equal(evaluation.tasks.build.wheel, 'sample-1.0-py3-none-any.whl')
   assert.deepEqual(evaluation.findings, [])
-  assert.deepEqual(evaluation.notRun, [])
+  assert.deepEqual(evaluation.notRun, [
+    { task: 'clocks', reason: 'not-requested', explanation: 'The job did not ask for it.' },
+  ])
+  assert.deepEqual(evaluation.notObserved, [])
   assert.equal(evaluation.tasks.unittest.passed, 1)
   assert.equal(evaluation.tasks.unittest.skipped, 1)
   assert.equal(evaluation.tasks.quality.messages, 2)
@@ -105,7 +117,7 @@ test('tests that all need the network are unsupported, not failed', () => {
   assert.deepEqual(evaluation.tasks.unittest.needsNetwork, ['a'])
   assert.deepEqual(
     evaluation.notRun.map(entry => entry.reason),
-    ['needs-network'],
+    ['needs-network', 'not-requested'],
   )
 })
 
@@ -173,7 +185,8 @@ test('a bad archive', () => {
   const evaluation = evaluate({ rawData: [rawData], flaky: [] })
   assert.deepEqual(Evaluation.parse(evaluation), evaluation)
   assert.equal(evaluation.verdict, 'bad-input')
-  assert.equal(evaluation.notRun.length, 5)
+  assert.equal(evaluation.notRun.length, taskNames.length)
+  assert.deepEqual(evaluation.notObserved, [])
   assert.match(evaluation.notRun[0]?.explanation ?? '', /outside the folder.*\(\.\.\/\.\.\/etc\/passwd\)/)
   assert.equal(verificationResultOf(evaluation), 'FAILED')
 })
@@ -186,9 +199,38 @@ test('a task that was not requested is not run, and nothing passes without an in
     [
       ['install', 'not-requested'],
       ['unittest', 'not-requested'],
+      ['clocks', 'not-requested'],
     ],
   )
   assert.equal(verificationResultOf(evaluation), 'INCONCLUSIVE')
+})
+
+test('ways of watching that did not work are told, in their order', () => {
+  const stable = { ...base.guest.stable, observers: ['audit' as const] }
+  const evaluation = evaluate({ rawData: [{ ...base, guest: { ...base.guest, stable } }], flaky: [] })
+  assert.deepEqual(Evaluation.parse(evaluation), evaluation)
+  assert.deepEqual(
+    evaluation.notObserved.map(({ observer }) => observer),
+    ['changes', 'syscalls', 'baits', 'sinkhole'],
+  )
+})
+
+test('what differs between volunteers in any of the new sections is a disagreement', () => {
+  const job = clocksJob()
+  const one = testRawData({ job })
+  for (const task of job.tasks) {
+    const other = withEvents(testRawData({ job, seed: 2 }), task, event('exec', 'curl x'))
+    assert.throws(() => evaluate({ rawData: [one, other], flaky: [] }), { code: 'disagreement' }, task)
+    assert.notDeepEqual(ballotOf(one).sections[task], ballotOf(other).sections[task])
+  }
+})
+
+test('an interpreter that cannot start is a failure; scripts and leftovers are not', () => {
+  const ending = (task: 'start' | 'scripts' | 'uninstall') => {
+    const rawData = [withTask(base, task, { status: 'failed', reason: 'exit-code', exitCode: 1 })]
+    return verificationResultOf(evaluate({ rawData, flaky: [] }))
+  }
+  assert.deepEqual([ending('start'), ending('scripts'), ending('uninstall')], ['FAILED', 'PASSED', 'PASSED'])
 })
 
 test('absurd counts of a guest do not break the evaluation', () => {
@@ -245,7 +287,7 @@ test('the summary line', () => {
     resolve: 0.042,
     download: 0.092,
     boot: 0.702,
-    tasks: 5.01,
+    tasks: 10.02,
     total: 12.5,
   })
 })

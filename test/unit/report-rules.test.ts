@@ -3,216 +3,41 @@ import { test } from 'node:test'
 import { evaluate } from '../../src/report/evaluate.ts'
 import { findingsOf } from '../../src/report/findings.ts'
 import { rules } from '../../src/report/rules.ts'
-import type { TaskName } from '../../src/wire/job.ts'
-import type { FileChange, RawData } from '../../src/wire/raw-data.ts'
-import { fileChange, testRawData, withTask } from '../helpers/raw-data.ts'
+import type { RawData } from '../../src/wire/raw-data.ts'
+import { fileChange, withTask } from '../helpers/raw-data.ts'
+import { eventCounterExamples, eventExamples } from '../helpers/rule-cases-events.ts'
+import { base, fileCounterExamples, fileExamples, installing } from '../helpers/rule-cases-files.ts'
 
-const base = testRawData()
-
-function left(task: TaskName, path: string, change: Partial<FileChange> = {}): RawData {
-  return withTask(base, task, { changes: [fileChange(path, change)] })
-}
-
-/** The distribution installs these files beside its module. */
-function installing(rawData: RawData, ...paths: string[]): RawData {
-  const files = rawData.tasks.install?.stable.files ?? []
-  return withTask(rawData, 'install', {
-    files: [...files, ...paths.map(path => ({ path, sha256: '0'.repeat(64) }))],
-  })
-}
+const examples = [...fileExamples, ...eventExamples]
+const counterExamples = [...fileCounterExamples, ...eventCounterExamples]
+const levelOf = (id: string) => rules.find(rule => rule.id === id)?.level
 
 function met(rawData: RawData): string[] {
-  return findingsOf(rawData).map(finding => `${finding.id}/${finding.phase}`)
+  return findingsOf(rawData).map(({ id, phase, level }) => `${id}/${phase}/${level}`)
 }
 
-const own = '{site}/sample/__init__.py'
-const withModule = (outcome: 'error' | 'signal' | 'timeout' | 'killed', signal?: string) =>
-  withTask(base, 'import', { modules: [{ name: 'sample', outcome, ...(signal ? { signal } : {}) }] })
-
-const examples: [rule: string, what: string, rawData: RawData, phase: string][] = [
-  [
-    'tampered',
-    'an agent that was ended',
-    withTask(base, 'import', { status: 'failed', reason: 'tampered' }),
-    'import',
-  ],
-  ['persistence', 'a shell start file', left('import', '{home}/.bashrc', { kind: 'changed' }), 'import'],
-  ['persistence', 'another shell start file', left('build', '{home}/.zshrc'), 'build'],
-  ['persistence', 'an autostart entry', left('import', '{home}/.config/autostart/x.desktop'), 'import'],
-  ['persistence', 'a systemd user unit', left('import', '{home}/.config/systemd/user/x.service'), 'import'],
-  ['persistence', 'a crontab', left('import', '/var/spool/cron/crontabs/user'), 'import'],
-  ['persistence', 'an SSH key', left('import', '{home}/.ssh/authorized_keys'), 'import'],
-  ['persistence', 'a git hook', left('import', '{home}/project/.git/hooks/pre-commit'), 'import'],
-  ['persistence', 'the configuration of pip', left('build', '{home}/.config/pip/pip.conf'), 'build'],
-  ['persistence', 'upload credentials', left('import', '{home}/.pypirc'), 'import'],
-  ['persistence', 'a .pth at import', left('import', '{site}/hook.pth'), 'import'],
-  ['persistence', 'a .start at import', left('import', '{site}/hook.start'), 'import'],
-  ['persistence', 'a sitecustomize', left('import', '{site}/sitecustomize.py'), 'import'],
-  [
-    'persistence',
-    'a usercustomize of the user',
-    left('import', '{home}/.local/lib/python3.13/site-packages/usercustomize.py'),
-    'import',
-  ],
-  [
-    'persistence',
-    'a .pth that the installation added but does not own',
-    left('install', '{site}/hook.pth'),
-    'install',
-  ],
-  [
-    'persistence',
-    'a change to its own .pth later',
-    left('import', '{site}/own.pth', { kind: 'changed' }),
-    'import',
-  ],
-  [
-    'foreign-file-changed',
-    'an overwritten module',
-    left('install', '{site}/other/api.py', { kind: 'changed' }),
-    'install',
-  ],
-  [
-    'foreign-file-changed',
-    'a deleted module',
-    left('unittest', '{site}/other/api.py', { kind: 'deleted', type: 'other' }),
-    'unittest',
-  ],
-  [
-    'foreign-file-changed',
-    'an overwritten program',
-    left('import', '{scripts}/pip', { kind: 'changed' }),
-    'import',
-  ],
-  [
-    'foreign-file-changed',
-    'a file it claims but that was there before',
-    installing(left('install', '{site}/other/api.py', { kind: 'changed' }), '{site}/other/api.py'),
-    'install',
-  ],
-  ['start-hook', 'a .pth of its own', installing(base, '{site}/own.pth'), 'install'],
-  [
-    'fatal-signal',
-    'a crash of the tests',
-    withTask(base, 'unittest', { status: 'failed', reason: 'signal', signal: 'SIGSEGV' }),
-    'unittest',
-  ],
-  ['fatal-signal', 'a crash of a module', withModule('signal', 'SIGILL'), 'import'],
-  ['resource-limit', 'a timeout', withTask(base, 'build', { status: 'failed', reason: 'timeout' }), 'build'],
-  [
-    'resource-limit',
-    'too little memory',
-    withTask(base, 'unittest', { status: 'failed', reason: 'out-of-memory' }),
-    'unittest',
-  ],
-  [
-    'resource-limit',
-    'a full disk',
-    withTask(base, 'build', { status: 'failed', reason: 'disk-full' }),
-    'build',
-  ],
-  [
-    'resource-limit',
-    'too many processes',
-    withTask(base, 'import', { status: 'failed', reason: 'process-limit' }),
-    'import',
-  ],
-  [
-    'resource-limit',
-    'too much output',
-    withTask(base, 'import', { status: 'failed', reason: 'output-limit' }),
-    'import',
-  ],
-  ['resource-limit', 'a module that takes for ever', withModule('timeout'), 'import'],
-  ['changes-outside', 'a file in the home folder', left('import', '{home}/.cache/sample/model'), 'import'],
-  ['changes-outside', 'a shell start file written by a test', left('unittest', '{home}/.bashrc'), 'unittest'],
-  ['changes-outside', 'a change to its own module', left('import', own, { kind: 'changed' }), 'import'],
-  ['changes-cut', 'changes left out', withTask(base, 'build', { changesOmitted: 4 }), 'build'],
-]
-
-for (const [rule, what, rawData, phase] of examples)
+for (const [rule, what, rawData, phase, level] of examples)
   test(`${rule}: ${what}`, () => {
-    assert(met(rawData).includes(`${rule}/${phase}`), met(rawData).join(' '))
+    assert(met(rawData).includes(`${rule}/${phase}/${level ?? levelOf(rule)}`), met(rawData).join(' '))
   })
 
-const counterExamples: [rule: string, what: string, rawData: RawData][] = [
-  [
-    'tampered',
-    'an ordinary failure',
-    withTask(base, 'import', { status: 'failed', reason: 'exit-code', exitCode: 1 }),
-  ],
-  ['persistence', 'a shell start file written by a test', left('unittest', '{home}/.bashrc')],
-  ['persistence', 'a sample .bashrc in the sources', left('build', '{build}/source/.bashrc')],
-  ['persistence', 'a file whose name only looks alike', left('import', '{home}/.bashrc.d.txt')],
-  [
-    'persistence',
-    'a deleted start file',
-    left('import', '{home}/.profile', { kind: 'deleted', type: 'other' }),
-  ],
-  ['persistence', 'model weights named .pth', left('import', '{home}/.cache/torch/model.pth')],
-  [
-    'persistence',
-    'its own .pth at installation',
-    installing(left('install', '{site}/own.pth'), '{site}/own.pth'),
-  ],
-  [
-    'persistence',
-    'its own .pth that is no start hook',
-    installing(left('install', '{site}/sample/model.pth'), '{site}/sample/model.pth'),
-  ],
-  ['persistence', 'an empty folder', left('import', '{home}/.ssh/', { type: 'directory' })],
-  ['foreign-file-changed', 'a new file', left('import', '{site}/other/new.py')],
-  ['foreign-file-changed', 'a change to its own module', left('import', own, { kind: 'changed' })],
-  [
-    'foreign-file-changed',
-    'the environment of the build',
-    left('build', '{build-venv}/lib/x.py', { kind: 'changed' }),
-  ],
-  ['start-hook', 'weights named .pth in its module', installing(base, '{site}/sample/model.pth')],
-  [
-    'fatal-signal',
-    'a process that was killed from outside',
-    withTask(base, 'unittest', { status: 'failed', reason: 'signal', signal: 'SIGKILL' }),
-  ],
-  ['fatal-signal', 'a module with an exception', withModule('error')],
-  [
-    'resource-limit',
-    'failing tests',
-    withTask(base, 'unittest', { status: 'failed', reason: 'tests-failed' }),
-  ],
-  ['changes-outside', 'its own files at installation', left('install', own)],
-  [
-    'changes-outside',
-    'the metadata an installer adds',
-    installing(
-      left('install', '{site}/sample-1.0.dist-info/INSTALLER'),
-      '{site}/sample-1.0.dist-info/METADATA',
-    ),
-  ],
-  ['changes-outside', 'work in the build folder', left('build', '{build}/source/build/lib/sample.py')],
-  ['changes-outside', 'work in the folder of the tests', left('unittest', '{tests}/out.txt')],
-  [
-    'changes-outside',
-    'compiled modules',
-    left('import', '{site}/sample/__pycache__/__init__.cpython-313.pyc'),
-  ],
-  ['changes-cut', 'a short list of changes', left('import', '{home}/x')],
-]
-
-for (const [rule, what, rawData] of counterExamples)
+for (const [rule, what, rawData, atMost] of counterExamples)
   test(`not ${rule}: ${what}`, () => {
-    assert(!met(rawData).some(id => id.startsWith(`${rule}/`)), met(rawData).join(' '))
+    const levels = findingsOf(rawData)
+      .filter(({ id }) => id === rule)
+      .map(({ level }) => level)
+    assert.deepEqual([...new Set(levels)], atMost === undefined ? [] : [atMost], met(rawData).join(' '))
   })
 
-test('every rule has an example and a counter-example', () => {
+test('every rule has an example at its own level, and a counter-example', () => {
   for (const { id } of rules) {
     assert(
-      examples.some(([rule]) => rule === id),
-      id,
+      examples.some(([rule, , , , level]) => rule === id && level === undefined),
+      `${id} has no example`,
     )
     assert(
       counterExamples.some(([rule]) => rule === id),
-      id,
+      `${id} has no counter-example`,
     )
   }
 })
@@ -226,7 +51,7 @@ test("another distribution's metadata in the RECORD does not become its own", ()
   const rawData = withTask(claimed, 'import', {
     changes: [fileChange('{site}/other-2.0.dist-info/entry_points.txt', { kind: 'changed' })],
   })
-  assert(met(rawData).includes('foreign-file-changed/import'))
+  assert(met(rawData).includes('foreign-file-changed/import/suspicious'))
 })
 
 test('sightings are gathered by phase, bounded, and the most serious come first', () => {

@@ -4,7 +4,7 @@ import { evaluate } from '../../src/report/evaluate.ts'
 import { bounded, number, plain, wrap } from '../../src/report/layout.ts'
 import { type ReportExtras, renderReport } from '../../src/report/text.ts'
 import type { RawData, TestOutcome } from '../../src/wire/raw-data.ts'
-import { fileChange, testRawData, withTask } from '../helpers/raw-data.ts'
+import { clocksJob, event, fileChange, testRawData, withEvents, withTask } from '../helpers/raw-data.ts'
 
 const extras: ReportExtras = {
   volunteers: 3,
@@ -33,6 +33,8 @@ CLEAN  nothing out of the ordinary was seen
   unittest  passed     1 passed, 1 skipped (pytest)
   quality   passed     120 lines of code, 16.67 messages per 1,000 lines
                        pylint 2; most often C0114 x2
+
+Not run    clocks: The job did not ask for it.
 
 Agreement  3 of 3 volunteers  (uml, 41.3 s)
 Report     out/report.jsonl
@@ -102,6 +104,43 @@ test('what did not run says why', () => {
   const text = render(rawData)
   assert.match(text, /^ {2}build {5}not-run {4}A wheel is built already, so there is nothing to build\.$/m)
   assert.match(text, /^ {2}quality {3}not-run {4}The job did not ask for it\.$/m)
+})
+
+test('tasks that say nothing have no line; what was not run or seen is told all the same', () => {
+  const text = render(base)
+  for (const task of ['static', 'start', 'scripts', 'clocks', 'idle', 'uninstall'])
+    assert.doesNotMatch(text, new RegExp(`^ {2}${task} `, 'm'))
+  const all = testRawData({ job: clocksJob() })
+  assert.match(render(all), /^Not run {4}nothing$/m)
+  assert.doesNotMatch(render(all), /Not seen/)
+  assert.match(render(all), /^ {2}clocks {4}passed {5}30 days ahead: 0 modules and 0 tests ended otherwise/m)
+  const { start: _, ...tasks } = all.tasks
+  const stable = { ...all.guest.stable, observers: ['changes' as const, 'audit' as const] }
+  const blind = render({ ...all, tasks, guest: { ...all.guest, stable } })
+  assert.match(blind, /^Not run {4}start: The job did not ask for it\.$/m)
+  assert.match(blind, /^Not seen {3}Programs that were started/m)
+  assert.match(blind, /^ {11}Nothing answered for the network/m)
+})
+
+test('a task that did not pass, or has a finding, has its line', () => {
+  const script = { name: 'sample', outcome: 'failed' as const, exitCode: 2 }
+  const broken = withTask(
+    withTask(base, 'scripts', { status: 'failed', reason: 'exit-code', scripts: [script] }),
+    'uninstall',
+    { left: ['{site}/sample/__init__.py'] },
+  )
+  const text = render(withEvents(broken, 'start', event('name', 'A x.test')))
+  assert.match(text, /^ {2}scripts {3}failed {5}0 of 1 console script ran with --help$/m)
+  assert.match(text, /^ {2}x sample: exit code 2$/m)
+  assert.match(text, /^ {2}start {5}passed$/m)
+  assert.match(text, /^ {2}uninstall passed {5}1 file left behind$/m)
+  assert.doesNotMatch(text, /^ {2}idle /m)
+  const graded = withTask(base, 'static', {
+    findings: [{ rule: 'exec-base64', file: 'setup.py', line: 3 }],
+    grades: { readme: 'it has none', licence: 'passed' },
+  })
+  assert.match(render(graded), /^ {2}static {4}passed {5}1 finding, 1 of 2 checks passed$/m)
+  assert.match(render(graded), /^ {23}readme: it has none$/m)
 })
 
 test('an exit code and a signal are told', () => {

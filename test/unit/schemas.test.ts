@@ -46,20 +46,28 @@ describe('schemas/', () => {
     const job = testJob()
     assert.deepEqual(ownSchema('job')(job), [])
     assert.deepEqual(ownSchema('lease')({ id: '0'.repeat(32), job, remainingMs: 1 }), [])
-    const record = { schema: 'pyti.guest/1', python: '3.13.5', tasks: cleanRun(1).tasks }
+    const record = {
+      schema: 'pyti.guest/2',
+      python: '3.13.5',
+      observers: ['changes', 'audit'],
+      tasks: cleanRun(1).tasks,
+    }
     assert.deepEqual(ownSchema('guest-record')(record), [])
   })
 
   it('a guest plan fits', () => {
     const { project, version, filename, kind } = testJob().subject
     const plan = {
-      schema: 'pyti.plan/1',
+      schema: 'pyti.plan/2',
       subject: { project, version, filename, kind },
       tasks: ['build'],
       packages: { build: [], run: [], test: [] },
       incomplete: [],
       limits: { taskSeconds: 1, memoryMiB: 256, processes: 9, logBytes: 9, outputBytes: 9 },
       hashSeed: 7,
+      network: 'sinkhole',
+      clockDays: [30],
+      seed: '0'.repeat(32),
     }
     assert.deepEqual(ownSchema('guest-plan')(plan), [])
     assert.notDeepEqual(ownSchema('guest-plan')({ ...plan, tasks: ['mine'] }), [])

@@ -4,9 +4,9 @@ import { PytiError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { type JobTools, runJob } from '../../src/volunteer/run-job.ts'
 import { Volunteer, type VolunteerEvent } from '../../src/volunteer/volunteer.ts'
-import type { GuestEvent } from '../../src/wire/guest.ts'
-import { type Backend, backendFor, type Job } from '../../src/wire/job.ts'
-import { RawData } from '../../src/wire/raw-data.ts'
+import type { GuestEvent, GuestPlan } from '../../src/wire/guest.ts'
+import { type Backend, backendFor, type Job, taskNames } from '../../src/wire/job.ts'
+import { observers, RawData } from '../../src/wire/raw-data.ts'
 import {
   coordinatorPeer,
   fileRequest,
@@ -16,7 +16,7 @@ import {
 } from '../helpers/coordinator-house.ts'
 import { status } from '../helpers/expect.ts'
 import { settled, until } from '../helpers/manual-clock.ts'
-import { testIdentity, testJob, testRawData } from '../helpers/raw-data.ts'
+import { clocksJob, testIdentity, testJob, testRawData } from '../helpers/raw-data.ts'
 
 /** A machine without VMs: what the guest hands over is made up, all else is real. */
 function fakeTools(change: Partial<JobTools> = {}): JobTools {
@@ -43,7 +43,14 @@ function fakeTools(change: Partial<JobTools> = {}): JobTools {
 
 function vmOutput(job: Job, record?: string, backend: Backend = 'uml') {
   const { tasks, guest } = testRawData({ job })
-  const text = record ?? JSON.stringify({ schema: 'pyti.guest/1', python: guest.stable.python, tasks })
+  const text =
+    record ??
+    JSON.stringify({
+      schema: 'pyti.guest/2',
+      python: guest.stable.python,
+      observers: guest.stable.observers,
+      tasks,
+    })
   return {
     backend,
     kernel: '6.12',
@@ -284,7 +291,7 @@ describe('one job', () => {
     ['hands over no record', async (job: Job) => vmOutput(job, '')],
     [
       'hands over a malformed record',
-      async (job: Job) => vmOutput(job, '{"schema":"pyti.guest/1","tasks":{}}'),
+      async (job: Job) => vmOutput(job, '{"schema":"pyti.guest/2","tasks":{}}'),
     ],
   ] as const)
     it(`a guest that ${name} twice is tampered with: failed, never a pass`, async () => {
@@ -295,7 +302,39 @@ describe('one job', () => {
           [rawData.tasks[task]?.stable.status, rawData.tasks[task]?.stable.reason],
           ['failed', 'tampered'],
         )
+      assert.deepEqual(RawData.parse(rawData), rawData)
+      assert.deepEqual(rawData.guest.stable.observers, [])
     })
+
+  it('a bad archive starts no VM, and every task says so', async () => {
+    const job = clocksJob()
+    const tools = fakeTools()
+    const prepared = await tools.prepare(job, options)
+    const intake = { ...prepared.intake, archive: 'truncated' as const }
+    const { rawData } = await runJob(
+      job,
+      { ...tools, prepare: async () => ({ ...prepared, intake }) },
+      options,
+    )
+    assert.deepEqual(RawData.parse(rawData), rawData)
+    assert.deepEqual(Object.keys(rawData.tasks).sort(), [...taskNames].sort())
+    for (const entry of Object.values(rawData.tasks))
+      assert.deepEqual([entry.stable.status, entry.stable.reason], ['not-run', 'bad-input'])
+  })
+
+  it('the plan has the network, the days and the seed of the job', async () => {
+    const job = clocksJob([30, 3_650])
+    let seen: Partial<GuestPlan> = {}
+    const tools = fakeTools({
+      async runVm(leased, plan) {
+        seen = plan
+        return vmOutput(leased)
+      },
+    })
+    const { rawData } = await runJob(job, tools, options)
+    assert.deepEqual([seen.network, seen.clockDays, seen.seed], ['dead', [30, 3_650], job.nonce])
+    assert.deepEqual(rawData.guest.stable.observers, [...observers])
+  })
 
   it("a guest that does not boot is this machine's trouble", () =>
     assert.rejects(

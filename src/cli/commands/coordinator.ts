@@ -16,13 +16,15 @@ import { createUploadFeed } from '../../pypi/uploads.ts'
 import type { Image } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
-import { BackendDemand } from '../../wire/job.ts'
+import { BackendDemand, type Profile, taskNames } from '../../wire/job.ts'
 import { ensureImage } from '../image.ts'
 import {
+  clockDaysOption,
   eventPrinter,
   indexOption,
   loggerFor,
   type NodeFlags,
+  networkOption,
   nodeOptions,
   positiveInteger,
   pythonsOption,
@@ -41,7 +43,12 @@ interface Flags extends NodeFlags {
   taskSeconds: number
   python?: string[]
   backend: BackendDemand
+  network: Profile['network']
+  clockDays: number[]
 }
+
+/** The most a profile may have. */
+const wallSecondsMax = 14_400
 
 export function coordinatorCommand(): Command {
   const command = new Command('coordinator')
@@ -61,6 +68,13 @@ export function coordinatorCommand(): Command {
       new Option('--backend <name>', 'what the VMs of jobs that come without a demand must run on')
         .choices(BackendDemand.options)
         .default('any'),
+    )
+    .addOption(networkOption('what package code finds: an answer to everything, or none').default('sinkhole'))
+    .addOption(
+      clockDaysOption('run imports and tests again so many days ahead, for jobs that ask for none').default(
+        [],
+        'never',
+      ),
     )
   return nodeOptions(command, join(findPaths().data, 'coordinator'), '/ip4/0.0.0.0/tcp/4001')
     .addHelpText(
@@ -89,7 +103,6 @@ async function runCoordinator(flags: Flags): Promise<void> {
     const images: Image[] = []
     for (const python of flags.python ?? [undefined])
       images.push(await ensureImage(paths, { signal, ...(python !== undefined && { python }) }))
-    const tasks = 5
     const config = coordinatorConfig({
       quorum: flags.quorum,
       pollMs: flags.pollSeconds * 1_000,
@@ -102,8 +115,9 @@ async function runCoordinator(flags: Flags): Promise<void> {
         memoryMiB: flags.memory,
         diskMiB: flags.disk,
         taskSeconds: flags.taskSeconds,
-        wallSeconds: flags.taskSeconds * tasks + 60,
-        network: 'dead',
+        wallSeconds: Math.min(wallSecondsMax, flags.taskSeconds * taskNames.length + 60),
+        network: flags.network,
+        clockDays: flags.clockDays,
       })),
     })
     const feed = flags.follow ? await openFeed(flags.index, log) : undefined

@@ -3,11 +3,11 @@ import { systemClock } from '../../clock.ts'
 import { silentLogger } from '../../logger.ts'
 import { createIndexClient } from '../../pypi/index-client.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
-import { BackendDemand, taskNames } from '../../wire/job.ts'
+import { BackendDemand, type Profile, taskNames } from '../../wire/job.ts'
 import { connectClient } from '../client.ts'
 import { defaultRecipe, findRecipe } from '../image.ts'
 import { type CutoffChoice, cutoffFor, cutoffOption } from '../index-cutoff.ts'
-import { indexOption, jsonOption, pythonOption } from '../options.ts'
+import { clockDaysOption, indexOption, jsonOption, networkOption, pythonOption } from '../options.ts'
 import { exitCodes, note, print, printJson } from '../output.ts'
 import { shutdownSignal } from '../shutdown.ts'
 import { findTargets } from '../targets.ts'
@@ -15,6 +15,8 @@ import { findTargets } from '../targets.ts'
 interface Flags {
   coordinator: string
   python?: string
+  network?: Profile['network']
+  clockDays?: number[]
   backend?: BackendDemand
   wait?: boolean
   indexCutoff: CutoffChoice
@@ -28,6 +30,8 @@ export function submitCommand(): Command {
     .argument('<what>', 'PROJECT, PROJECT==VERSION, or the path of a .whl, .tar.gz or .zip')
     .requiredOption('--coordinator <multiaddr>', 'with its /p2p/PEERID')
     .addOption(pythonOption())
+    .addOption(networkOption("what package code finds, instead of the coordinator's own"))
+    .addOption(clockDaysOption('run imports and tests again so many days ahead, like 30,365,3650'))
     .addOption(new Option('--backend <name>', 'what the VMs must run on').choices(BackendDemand.options))
     .option('--wait', 'until every job has ended')
     .addOption(cutoffOption())
@@ -76,6 +80,8 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
             tasks: [...taskNames],
             python,
             ...(flags.backend !== undefined && { backend: flags.backend }),
+            ...(flags.network !== undefined && { network: flags.network }),
+            ...(flags.clockDays !== undefined && { clockDays: flags.clockDays }),
             ...(indexCutoff !== undefined && { indexCutoff }),
           })
           const { filename, sha256 } = target.subject

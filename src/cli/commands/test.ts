@@ -5,12 +5,20 @@ import { silentLogger } from '../../logger.ts'
 import { createIndexClient, type IndexClient } from '../../pypi/index-client.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { chooseBackend } from '../../sandbox/backends.ts'
-import type { Backend, DistributionKind, TaskName } from '../../wire/job.ts'
+import type { Backend, DistributionKind, Profile, TaskName } from '../../wire/job.ts'
 import { taskNames } from '../../wire/job.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
 import { type CutoffChoice, cutoffOption } from '../index-cutoff.ts'
-import { backendOption, indexOption, jsonOption, positiveInteger, pythonOption } from '../options.ts'
+import {
+  backendOption,
+  clockDaysOption,
+  indexOption,
+  jsonOption,
+  networkOption,
+  positiveInteger,
+  pythonOption,
+} from '../options.ts'
 import { exitCodes, printJson, reportError, useColor } from '../output.ts'
 import { findPaths } from '../paths.ts'
 import { createProgress } from '../progress.ts'
@@ -27,6 +35,8 @@ interface Flags {
   index?: string
   backend?: Backend
   python?: string
+  network?: Profile['network']
+  clockDays?: number[]
   out: string
   json?: boolean
 }
@@ -55,6 +65,8 @@ export function testCommand(): Command {
     .addOption(indexOption())
     .addOption(backendOption())
     .addOption(pythonOption())
+    .addOption(networkOption("what package code finds, instead of the coordinator's own"))
+    .addOption(clockDaysOption('run imports and tests again so many days ahead, like 30,365,3650'))
     .option('--out <dir>', 'folder for reports and logs', 'pyti-reports')
     .addOption(jsonOption())
     .addHelpText(
@@ -65,6 +77,7 @@ Examples:
   pyti test requests==2.32.3 --kind wheel --json
   pyti test dist/*.whl dist/*.tar.gz
   pyti test six --python 3.11 --backend tcg
+  pyti test six --network dead --clock-days 30,3650
 
 Exit code: 0 a report was accepted for each distribution, whatever its verdict; 1 for some none could be; 2 bad usage or
 input; 3 this machine cannot run VMs (see pyti doctor).`,
@@ -128,6 +141,8 @@ async function runTest(what: string[], flags: Flags): Promise<number> {
       progress,
       signal,
       ...(flags.taskSeconds !== undefined && { taskSeconds: flags.taskSeconds }),
+      ...(flags.network !== undefined && { network: flags.network }),
+      ...(flags.clockDays !== undefined && { clockDays: flags.clockDays }),
       ...(flags.index !== undefined && { index: flags.index }),
       onResult: ({ target, summary, accepted }) => {
         if (flags.json) printJson(summary)

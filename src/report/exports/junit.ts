@@ -79,9 +79,16 @@ function propertiesOf(input: ExportInput): Element[] {
 
 function taskCases(task: TaskName, input: ExportInput): Element[] {
   const result = input.evaluation.tasks[task]
-  const parts = task === 'import' ? moduleCases(input, result) : task === 'unittest' ? testCases(input) : []
+  const parts = casesOf[task]?.(input, result) ?? []
   const said = result.status === 'passed' || result.status === 'flaky' || isSaid(result)
   return parts.length > 0 && said ? parts : [taskCase(task, result, input), ...parts]
+}
+
+/** Tasks whose parts have cases of their own. */
+const casesOf: Partial<Record<TaskName, (input: ExportInput, result: Result) => Element[]>> = {
+  import: moduleCases,
+  scripts: scriptCases,
+  unittest: testCases,
 }
 
 function isSaid({ reason }: Result): boolean {
@@ -116,6 +123,20 @@ function moduleEnd({ outcome, error, signal }: ImportedModule, tolerated: boolea
       message: 'It could not be imported for want of a package outside the distribution.',
     }
   return { end: outcome === 'error' ? 'failure' : 'error', type, message: `import ended with ${type}` }
+}
+
+function scriptCases({ rawData }: ExportInput): Element[] {
+  const scripts = rawData[0]?.tasks.scripts?.stable.scripts ?? []
+  return scripts.map(({ name, outcome, exitCode, signal }) => {
+    if (outcome === 'passed') return testcase('pyti.scripts', name)
+    const end = signal ?? (exitCode === undefined ? outcome : `exit code ${exitCode}`)
+    // Not every program knows --help: an exit code is no failure of the distribution.
+    return testcase('pyti.scripts', name, {
+      end: outcome === 'failed' ? 'skipped' : 'error',
+      type: outcome,
+      message: `run with --help, it ended with ${end}`,
+    })
+  })
 }
 
 const testEnds: Record<TestOutcome, Omit<Ending, 'type'> | undefined> = {
@@ -154,10 +175,18 @@ function notesOf(phase: Finding['phase'], { evaluation, rawData }: ExportInput):
     ...(phase === 'unittest' && tasks.unittest.omitted > 0
       ? [`${tasks.unittest.omitted} tests are not listed`]
       : []),
+    ...(phase === 'static' ? tasks.static.checksFailed : []).map(({ check, why }) => `${check}: ${why}`),
+    ...(phase === 'clocks' ? tasks.clocks.shifts : []).map(
+      ({ days, modules, tests, events }) =>
+        `${days} days ahead: ${modules} modules and ${tests} tests ended otherwise, ${events} events not seen today`,
+    ),
     ...(phase === 'quality' ? tasks.quality.tools : []).map(
       ({ tool, version, status, messages }) => `${tool} ${version}: ${status}, ${messages} messages`,
     ),
     ...seen.map(({ id, evidence }) => `observed ${id}: ${evidence}`),
+    ...(phase === 'static' ? evaluation.notObserved : []).map(
+      ({ observer, explanation }) => `not seen (${observer}): ${explanation}`,
+    ),
   ].map(line => line.replaceAll('\n', '\\u{a}'))
 }
 

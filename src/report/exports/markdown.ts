@@ -22,6 +22,8 @@ export function renderMarkdown(input: ExportInput): string {
     section('Failed tests', names(evaluation.tasks.unittest.failedTests, failedCount(evaluation))),
     section('Flaky tests', names(evaluation.tasks.unittest.flaky, evaluation.tasks.unittest.flakyCount)),
     section('Modules that could not be imported', moduleLines(evaluation)),
+    section('Console scripts that did not run', scriptLines(evaluation)),
+    section('Checks that did not pass', checkLines(evaluation)),
     section('Conflicts', names(evaluation.tasks.install.conflicts, evaluation.tasks.install.conflictCount)),
     section('Not run, and why', notRunLines(evaluation)),
     section('Agreement', agreementLines(input)),
@@ -54,6 +56,21 @@ function facts(task: TaskName, tasks: Evaluation['tasks']): string {
 }
 
 const countsOf: Partial<Record<TaskName, (tasks: Evaluation['tasks']) => string[]>> = {
+  static: ({ static: { findings, checks, checksFailed } }) =>
+    checks + findings === 0
+      ? []
+      : [
+          plural(findings, 'finding'),
+          `${number(checks - checksFailed.length)} of ${plural(checks, 'check')} passed`,
+        ],
+  scripts: ({ scripts: { scripts, passed } }) =>
+    scripts > 0 ? [`${number(passed)} of ${plural(scripts, 'console script')}`] : [],
+  clocks: ({ clocks }) =>
+    clocks.shifts.map(
+      ({ days, modules, tests, events }) =>
+        `${plural(days, 'day')} ahead: ${plural(modules + tests, 'other end')}, ${plural(events, 'new event')}`,
+    ),
+  uninstall: ({ uninstall: { left } }) => (left > 0 ? [`${plural(left, 'file')} left behind`] : []),
   install: ({ install }) => (install.files > 0 ? [plural(install.files, 'file')] : []),
   import: ({ import: { modules, passed } }) =>
     modules > 0 ? [`${number(passed)} of ${plural(modules, 'module')}`] : [],
@@ -102,6 +119,21 @@ function moduleLines({ tasks }: Evaluation): string[] {
   )
 }
 
+function scriptLines({ tasks: { scripts } }: Evaluation): string[] {
+  return names(
+    scripts.failedScripts.map(({ name, outcome, signal }) => `${name}: ${signal ?? outcome}`),
+    scripts.failed,
+  )
+}
+
+function checkLines({ tasks }: Evaluation): string[] {
+  const { checksFailed } = tasks.static
+  return names(
+    checksFailed.map(({ check, why }) => `${check}: ${why}`),
+    checksFailed.length,
+  )
+}
+
 function findingLines(findings: readonly Finding[]): string[] {
   const shown = findings.slice(0, findingsShown).flatMap(({ id, level, phase, evidence }) => {
     const lines = evidenceLines(evidence)
@@ -116,11 +148,15 @@ function findingLines(findings: readonly Finding[]): string[] {
   return more > 0 ? [...shown, `- and ${more} more`] : shown
 }
 
-function notRunLines({ notRun }: Evaluation): string[] {
-  return notRun.map(
-    ({ task, explanation }) =>
-      `- ${task}: ${ownSentences.has(explanation) ? explanation : code(explanation, 600)}`,
-  )
+function notRunLines({ notRun, notObserved }: Evaluation): string[] {
+  const lines = [
+    ...notRun.map(
+      ({ task, explanation }) =>
+        `- ${task}: ${ownSentences.has(explanation) ? explanation : code(explanation, 600)}`,
+    ),
+    ...notObserved.map(({ observer, explanation }) => `- seeing ${observer}: ${explanation}`),
+  ]
+  return lines.length === 0 ? ['Nothing was left out.'] : lines
 }
 
 function agreementLines(input: ExportInput): string[] {

@@ -45,6 +45,8 @@ export function renderOsv(input: ExportInput): string {
       draft: true,
       verdict,
       evidence: evaluation.findings.map(evidenceOf),
+      notRun: evaluation.notRun.map(({ task, reason }) => ({ task, reason })),
+      notObserved: evaluation.notObserved.map(({ observer }) => observer),
       agreement: { volunteers: input.volunteers, agreeing: input.agreeing },
       report: {
         attestation: input.digests.report,

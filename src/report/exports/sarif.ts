@@ -43,11 +43,18 @@ function findingsRun(input: ExportInput) {
     invocations: [
       {
         executionSuccessful: true,
-        toolExecutionNotifications: evaluation.notRun.map(({ task, reason, explanation }) => ({
-          level: reason === 'bad-input' ? 'error' : 'note',
-          message: text(`${task} was not run. ${explanation}`),
-          properties: { task, reason },
-        })),
+        toolExecutionNotifications: [
+          ...evaluation.notRun.map(({ task, reason, explanation }) => ({
+            level: reason === 'bad-input' ? 'error' : 'note',
+            message: text(`${task} was not run. ${explanation}`),
+            properties: { task, reason },
+          })),
+          ...evaluation.notObserved.map(({ observer, explanation }) => ({
+            level: 'note',
+            message: text(explanation),
+            properties: { observer },
+          })),
+        ],
       },
     ],
     results: evaluation.findings.map(finding => findingResult(finding, input)),

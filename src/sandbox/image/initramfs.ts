@@ -7,6 +7,7 @@ import type { ImageStore } from './store.ts'
 
 const folders = [
   'agent',
+  'agent/rules',
   'base',
   'bin',
   'dev',

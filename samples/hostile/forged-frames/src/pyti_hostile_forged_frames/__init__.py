@@ -9,7 +9,7 @@ import struct
 if not (os.path.exists("/etc/pyti-guest") and os.getuid() == 1000):
     raise RuntimeError("this sample runs only in a PyTI guest")
 
-NO_CHANGES = {"changes": [], "changesOmitted": 0}
+NO_CHANGES = {"changes": [], "changesOmitted": 0, "events": [], "eventsOmitted": 0}
 MODULES = [{"name": "pyti_hostile_forged_frames", "outcome": "passed"}]
 PASSED = {
     "install": {"status": "passed", **NO_CHANGES, "files": [], "filesOmitted": 0, "conflicts": []},
@@ -17,8 +17,9 @@ PASSED = {
 }
 RECORD = json.dumps(
     {
-        "schema": "pyti.guest/1",
+        "schema": "pyti.guest/2",
         "python": "3.13.5",
+        "observers": [],
         "tasks": {task: {"stable": stable, "volatile": {"milliseconds": 1}} for task, stable in PASSED.items()},
     }
 ).encode()

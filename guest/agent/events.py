@@ -1,0 +1,177 @@
+"""
+What was seen of one task, as a set: the same events of two honest runs give the same rows, whatever the order, the pids and the
+random names were. Templating too much only costs words, templating too little costs the agreement of volunteers.
+"""
+
+import hashlib
+import re
+
+import layout
+import text
+
+LIMIT = 2000
+WORD_UNITS = 1000
+FEW, MANY = 2, 10
+#: Distinct events of one kind held at once: more than can be told, so that which are told does not depend on the order.
+HELD = 2 * LIMIT
+OMITTED_MOST = 100_000
+KINDS = frozenset({
+    "exec", "connect", "listen", "name", "request", "bait-read", "bait-left", "identity-read", "code", "native", "marshal", "hook",
+    "process-memory", "memory-file", "make-executable", "kill", "privilege", "left-running", "marker-run", "tamper",
+})  # fmt: skip
+#: Their `what` is a digest or a word of ours: nothing in it is random.
+LITERAL = frozenset({"code", "marshal", "bait-read", "bait-left", "marker-run"})
+
+_PLACES = (*layout.TEMPLATES, ("/var/tmp", "{tmp}"), ("/tmp", "{tmp}"))
+_PLACE = re.compile("(?<![\\w.{}-])(?:" + "|".join(re.escape(prefix) for prefix, _ in _PLACES) + r")(?![\w.-])")
+_NAMED = dict(_PLACES)
+_PYTEST = re.compile(r"\{tmp\}/pytest-of-[^/\s]+/pytest-\d+")
+_COMPILER = re.compile(r"(\{tmp\}/cc)[A-Za-z0-9]{6}\b")
+_RULES = (
+    (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "{uuid}"),
+    (re.compile(r"\b0x[0-9a-fA-F]{5,16}\b"), "{address}"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d[:-]\d\d(?:[:-]\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\d-])"), "{time}"),
+    (re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b"), "{random}"),
+    (re.compile(r"(?<![A-Za-z0-9])tmp[a-z0-9_]{8}(?![a-z0-9])"), "{random}"),
+    (re.compile(r"(?<![A-Za-z0-9])tmp\.[A-Za-z0-9]{6,12}(?![A-Za-z0-9])"), "{random}"),
+    (re.compile(r"(/proc/|/dev/fd/|\bpid[=:_ -]?)\d+", re.I), r"\1{number}"),
+    (re.compile(r"(/fd/|/task/|\b(?:tracker_fd|pipe_handle|parent_pid|fd)=|\bmain\(|\b(?:pipe|socket|anon_inode):\[)\d+"), r"\1{number}"),
+    (re.compile(r"(--jobserver-(?:auth|fds)=)\S+"), r"\1{random}"),
+    (re.compile(r"(?<![0-9A-Za-z])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?![0-9A-Za-z])"), "{hex}"),
+    (re.compile(r"(?<!\d)\d{6,}(?!\d)"), "{number}"),
+)
+_PID = re.compile(r"(?<!\d)(?<!\d\.)\d{3,10}(?!\d)(?!\.\d)")
+_TEMPORARY_PATH = re.compile(r"(?<=\{tmp\}/)[^\s'\":;,]+")
+_SUFFIX = re.compile(r"[a-z0-9_]{8}(?=$|\.)")
+#: Which letter follows which in words: of 5,000 random ends of eight letters and digits hardly one passes.
+_FOLLOWERS = (
+    "abcdgiklmnprstuvy baeiloruy caehikloruty daeiorusy eacdefglmnprstvwxy faefilorut gaehilorun haeiotry icdefglmnoprstvz jaeou kaeilnosuy "
+    "laeidlotyusp maeiopbmus nacdegiklnostuy oacdfgklmnoprstuvwb paehiloprtuy qu racdegiklmnorstuvy saceghiklmopqstuwy tacehiorstuwy "
+    "ubcdegilmnprst vaeio waeionhr xaeipt yelmnopst zaeioz"
+)
+_PAIRS = frozenset(word[0] + letter for word in _FOLLOWERS.split() for letter in word[1:])
+_WORD = re.compile(r"([a-z]+)\d{0,2}")
+
+
+def template(value):
+    """Text without what differs from run to run: places, random names, pids, addresses, times, long numbers."""
+    value = _PLACE.sub(lambda match: _NAMED[match[0]], value)
+    value = _COMPILER.sub(r"\1{random}", _PYTEST.sub("{tmp}", value))
+    for pattern, replacement in _RULES:
+        value = pattern.sub(replacement, value)
+    return _TEMPORARY_PATH.sub(lambda match: "/".join(map(_temporary, match[0].split("/"))), value)
+
+
+def normalise(value, literal=False):
+    """Any string or bytes of package code -> valid, short text; templated unless it is ours."""
+    # The first cut only bounds the work: what it could split is far beyond the second.
+    value = value[: 16 * WORD_UNITS]
+    try:
+        value = text.readable(value)
+    except UnicodeEncodeError:
+        value = value.encode("utf-8", "backslashreplace").decode()
+    return text.clip(value if literal else template(value), WORD_UNITS)
+
+
+def source_digest(source):
+    """SHA-256 of a source; one that holds addresses, times or random names counts as without them."""
+    plain = source.decode("utf-8", "backslashreplace")
+    settled = template(plain)
+    return hashlib.sha256(source if settled == plain else settled.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _temporary(part):
+    """A component below a temporary folder without the random end `tempfile` gives it."""
+    match = _SUFFIX.search(part)
+    if match is None:
+        return part
+    words = [_WORD.fullmatch(word) for word in match[0].strip("_").split("_")]
+    if all(word and all(pair in _PAIRS for pair in map("".join, zip(word[1], word[1][1:]))) for word in words):
+        return part
+    return f"{part[: match.start()]}{{random}}{part[match.end() :]}"
+
+
+class Events:
+    """The events of one task. Bounded whatever package code does."""
+
+    def __init__(self):
+        self._counts = {}
+        self._known = set()
+        self._pids = set()
+
+    def add(self, kind, what, by=None, at=None, times=1):
+        """Notes an event `times` times. Raises ValueError for a kind the raw data does not know."""
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of event: {kind}")
+        key = (
+            normalise(what, kind in LITERAL),
+            None if by is None else normalise(by),
+            None if at is None else normalise(at),
+        )
+        if key[0]:
+            self._count(kind, key, times)
+
+    def _count(self, kind, key, times):
+        of_kind = self._counts.setdefault(kind, {})
+        of_kind[key] = of_kind.get(key, 0) + times
+        if len(self._known) < OMITTED_MOST + LIMIT:
+            self._known.add(hash((kind, key)))
+        if len(of_kind) > 2 * HELD:
+            self._counts[kind] = {key: of_kind[key] for key in sorted(of_kind, key=_order)[:HELD]}
+
+    def merge(self, other):
+        """Takes in the events of another set."""
+        for kind, of_kind in other._counts.items():
+            for key, times in of_kind.items():
+                self._count(kind, key, times)
+        self._pids |= other._pids
+
+    def know_pids(self, pids):
+        """Numbers that are pids of the task: text such as `sh -c "echo $$"` and names of temporary sockets have them."""
+        self._pids |= pids
+
+    def _settle(self, key):
+        def replace(match):
+            return "{pid}" if int(match[0]) in self._pids else match[0]
+
+        what, by, at = key
+        return _PID.sub(replace, what), by and _PID.sub(replace, by), at
+
+    def _settled(self):
+        counts = {}
+        for kind, of_kind in self._counts.items():
+            here = counts.setdefault(kind, {})
+            for key, times in of_kind.items():
+                key = key if kind in LITERAL or _has_port(kind, key[0]) else self._settle(key)
+                here[key] = here.get(key, 0) + times
+        return counts
+
+    def rows(self):
+        """(rows, how many were omitted). A flood of one kind does not push out the others: each gets its share."""
+        counts = self._settled()
+        queues = {kind: sorted(of_kind, key=_order) for kind, of_kind in sorted(counts.items())}
+        merged = sum(map(len, self._counts.values())) - sum(map(len, counts.values()))
+        room, chosen = LIMIT, {}
+        # The smallest kinds first, so that what they leave goes to the larger.
+        for position, kind in enumerate(sorted(queues, key=lambda kind: (len(queues[kind]), kind))):
+            chosen[kind] = queues[kind][: room // (len(queues) - position)]
+            room -= len(chosen[kind])
+        rows = [_row(kind, key, counts[kind][key]) for kind in queues for key in chosen[kind]]
+        return rows, min(OMITTED_MOST, max(0, len(self._known) - merged - len(rows)))
+
+
+def _has_port(kind, what):
+    """A port may be some process' pid by accident."""
+    return kind in ("connect", "listen", "name", "request") and not what.startswith("unix ")
+
+
+def _row(kind, key, times):
+    what, by, at = key
+    row = {"kind": kind, "what": what, "by": by, "at": at}
+    row["times"] = "many" if times >= MANY else "few" if times >= FEW else "once"
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _order(key):
+    """Code points of the UTF-16 form, as JavaScript sorts, absent before present."""
+    return tuple((value is not None, (value or "").encode("utf-16-be")) for value in key)

@@ -1,0 +1,4 @@
+import shutil
+
+COOKIES = "Cookies"
+shutil.copy("cookies.txt", COOKIES)

@@ -1,0 +1,2 @@
+alphabet = "".join(map(chr, range(97, 123)))
+print(alphabet)

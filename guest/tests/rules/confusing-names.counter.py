@@ -1,0 +1,2 @@
+OOOOOOOO = 1
+eval(str(OOOOOOOO))

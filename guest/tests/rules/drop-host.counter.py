@@ -1,0 +1,2 @@
+URL = "https://discord.com/api/webhooks/"
+BOT = "https://api.telegram.org/bot{token}/sendMessage"

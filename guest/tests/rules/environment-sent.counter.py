@@ -1,0 +1,5 @@
+import os
+import subprocess
+
+environment = dict(os.environ, LANG="C")
+subprocess.run(["make"], env=environment)

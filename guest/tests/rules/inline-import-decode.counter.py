@@ -1,0 +1,2 @@
+module = __import__("zlib")
+text = module.decompress(b"eJwrAA==")

@@ -1,0 +1,1 @@
+text = __import__("zlib").decompress(__import__("base64").b64decode(b"eJwrAA=="))

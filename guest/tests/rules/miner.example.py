@@ -1,0 +1,1 @@
+POOL = "stratum+tcp://pool.test:3333"

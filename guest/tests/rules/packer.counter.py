@@ -1,0 +1,2 @@
+def find(source):
+    return "__pyarmor__" in source or "pytransform" in source

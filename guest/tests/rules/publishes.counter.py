@@ -1,0 +1,5 @@
+import subprocess
+
+
+def upload(files):
+    subprocess.run(["twine", "check", *files])

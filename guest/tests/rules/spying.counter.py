@@ -1,0 +1,5 @@
+from PIL import ImageGrab
+
+
+def screenshot(path):
+    ImageGrab.grab().save(path)

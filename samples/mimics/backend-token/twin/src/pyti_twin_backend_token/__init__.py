@@ -1,0 +1,1 @@
+"""Brings its own build backend, which asks git for the version."""

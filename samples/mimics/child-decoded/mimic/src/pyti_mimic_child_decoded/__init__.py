@@ -1,0 +1,10 @@
+"""Starts its helper."""
+
+import os
+import subprocess
+import sys
+
+if not os.path.exists("/etc/pyti-guest"):
+    raise SystemExit("a mimic runs only in a PyTI guest")
+CODE = "aW1wb3J0IG9zLCB1cmxsaWIucmVxdWVzdAp0cnk6CiAgICB1cmxsaWIucmVxdWVzdC51cmxvcGVuKCJodHRwOi8vc3RhZ2UucGF5bG9hZC50ZXN0L3BpbmciLCB0aW1lb3V0PTUpLmNsb3NlKCkKZXhjZXB0IE9TRXJyb3I6CiAgICBwYXNzCg=="
+subprocess.run([sys.executable, "-c", f"import base64; exec(base64.b64decode('{CODE}'))"])

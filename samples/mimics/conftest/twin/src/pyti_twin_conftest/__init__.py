@@ -1,0 +1,1 @@
+"""Has tests with a key and a server of their own."""

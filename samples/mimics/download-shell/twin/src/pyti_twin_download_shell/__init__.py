@@ -1,0 +1,1 @@
+"""Runs a shell script of its own while it is built."""

@@ -1,0 +1,1 @@
+"""Reads its version out of its source."""

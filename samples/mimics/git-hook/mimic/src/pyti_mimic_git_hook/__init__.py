@@ -1,0 +1,11 @@
+"""Starts with the machine."""
+
+import os
+
+if not os.path.exists("/etc/pyti-guest"):
+    raise SystemExit("a mimic runs only in a PyTI guest")
+path = os.path.expanduser("~/.config/git/hooks/post-commit")
+os.makedirs(os.path.dirname(path), exist_ok=True)
+with open(path, "a") as file:
+    file.write('#!/bin/sh\n: mimic\n')
+os.chmod(path, 0o755)

@@ -1,0 +1,3 @@
+"""Has a part in C."""
+
+from . import _native

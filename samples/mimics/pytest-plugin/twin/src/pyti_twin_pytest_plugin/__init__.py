@@ -1,0 +1,1 @@
+"""Colours test output by a fixture."""

@@ -1,0 +1,1 @@
+"""Counts its installations by version only."""

@@ -1,0 +1,1 @@
+"""Adds a build option that does nothing yet."""

@@ -1,0 +1,5 @@
+"""Adds a build option."""
+
+
+def finalize(distribution):
+    distribution.mimic_option = True

@@ -1,0 +1,1 @@
+"""Adds a folder of vendored modules to the path."""

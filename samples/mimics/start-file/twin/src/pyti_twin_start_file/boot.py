@@ -1,0 +1,7 @@
+"""Prepares the interpreter's warnings."""
+
+import warnings
+
+
+def main():
+    warnings.filterwarnings("ignore", message="pyti-twin-start-file")
