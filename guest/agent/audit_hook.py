@@ -36,6 +36,7 @@ PATCHED = {
     "urllib.request": ("urlopen", "Request"), "requests.sessions": ("Session",), "requests.api": ("request", "get", "post"), "getpass": ("getpass",),
 }  # fmt: skip
 ESCAPES = {number: f"\\u{number:04x}" for number in range(32)} | {34: '\\"', 92: "\\\\", 127: "\\u007f"}
+COMMANDS = ("<string>", "<stdin>")
 
 
 def install(config):
@@ -109,7 +110,8 @@ def install(config):
                 return None
             name = file_at(frame)
             found = place_of(name)
-            if found == OWN:
+            # What a child interpreter was given on its command line is nobody's but the distribution's.
+            if found == OWN or (name in COMMANDS and frame.f_back is None and frame.f_globals.get("__name__") == "__main__"):
                 return frame
             passing = name.startswith(FROZEN_PASSING) or name.rsplit("/", 1)[-1] in PASSING
             if found == FOREIGN or (found == LIBRARY and not passing):
@@ -118,7 +120,7 @@ def install(config):
 
     def spot(frame):
         name = file_at(frame)
-        return f"{name if name[:1] == '/' else posix.getcwd() + '/' + name}:{frame.f_lineno}"
+        return f"{'' if name[:1] == '/' else '/' if name in COMMANDS else posix.getcwd() + '/'}{name}:{frame.f_lineno}"
 
     def quoted(value):
         if isinstance(value, list):
@@ -218,11 +220,10 @@ def install(config):
         send_data("code", source if type(source) is bytes else source.encode("utf-8", "surrogatepass"), spot(frame))
 
     def on_marshal(args, frame):
-        data = bytes(args[0])
+        data, importing = bytes(args[0]), frame.f_code.co_filename.startswith("<frozen importlib")
         # Plain data is marshalled too: only a code object can act (its type is the low seven bits of the first byte).
-        if data[:1] and data[0] & 0x7F == ord("c") and not frame.f_code.co_filename.startswith("<frozen importlib"):
-            if (frame := direct(frame)) is not None:
-                send_data("marshal", data, spot(frame))
+        if not importing and data[:1] and data[0] & 0x7F == ord("c") and (frame := direct(frame)) is not None:
+            send_data("marshal", data, spot(frame))
 
     def on_native(args, frame):
         name = text(args[0])

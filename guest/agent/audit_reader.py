@@ -113,6 +113,10 @@ def _write(path, data):
         os.fchmod(descriptor, 0o644)
 
 
+#: Where a program given on the command line or the standard input says it is.
+COMMANDS = ("/<string>", "/<stdin>")
+
+
 class AuditReader:
     """
     Owns the FIFO. Poll `fileno()` for reading during a run and call `feed()`; once more after the run's last process is dead.
@@ -207,7 +211,8 @@ class AuditReader:
 
     def _is_spot(self, at):
         path, _, line = at.rpartition(":")
-        return path.startswith("/") and line.isascii() and line.isdigit() and len(line) < 9 and bool(self._own(path))
+        known = path in COMMANDS or (path.startswith("/") and bool(self._own(path)))
+        return known and line.isascii() and line.isdigit() and len(line) < 9
 
     def _part(self, name, data):
         parts = self._parts.get(name, b"")

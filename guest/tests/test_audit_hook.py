@@ -1,4 +1,5 @@
 import hashlib
+import base64
 import json
 import os
 import subprocess
@@ -94,6 +95,12 @@ class Seen(Environment):
         self.assertEqual({kind for kind, _, _ in rows}, {"code", "marshal"})
         text = audit_reader.evidence_text(self.reader.evidence)
         self.assertIn(f"x = 1 {LONG}".encode(), text)
+
+    def test_a_command_given_to_a_child(self):
+        decoded = f"x = 1 {LONG}"
+        command = f"import base64; exec(base64.b64decode({base64.b64encode(decoded.encode())!r}))"
+        rows = self.run_package(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {command!r}])\n")
+        self.assertIn(("code", hashlib.sha256(decoded.encode()).hexdigest(), 1), rows)
 
     def test_long_sources(self):
         rows = self.run_package("exec('x = 1\\n' * 4000)\nexec('x = 1\\n' * 40000)\n")
