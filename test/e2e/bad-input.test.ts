@@ -95,7 +95,9 @@ describe('trouble that is not the archive', () => {
         if (event.event === 'released') index.setOffline(false)
       },
     })
-    for (const { summary } of results.values()) assert.equal(summary.verdict, 'clean', summary.reason)
+    // Its RECORD is empty, which is worth an observation and no more.
+    for (const { summary } of results.values())
+      assert.ok(['clean', 'observed'].includes(summary.verdict), `${summary.verdict} ${summary.reason}`)
   })
 })
 
