@@ -40,7 +40,7 @@ const forgeries: [string, string, string][] = [
   [
     'events without end',
     'flood = frame(EVENT, {"task": "setup", "state": "progress", "message": "x" * 400}) * 150\nwhile True: host.raw(flood)',
-    'output-too-large',
+    'bad-frame',
   ],
   [
     'data without end',
