@@ -5,5 +5,6 @@ import { describeSamples } from '../helpers/truth.ts'
 describeSamples(
   'bundled samples, each report against its truth',
   await makeAll(join(import.meta.dirname, '../../samples')),
-  { volunteers: 3 },
+  // Two: what matters is each truth, and that two machines say the same of it.
+  { volunteers: 2 },
 )

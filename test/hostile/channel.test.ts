@@ -55,7 +55,10 @@ const silences: [string, string][] = [
   ['silence in a busy loop', 'while True: pass'],
   ['a few bytes now and then', 'while True:\n  host.event("still here")\n  time.sleep(0.05)'],
   ['half a frame', 'host.raw(frame(EVENT, {"task": "setup", "state": "start"})[:-1])\ntime.sleep(10000)'],
-  ['an item that never comes', 'host.item("guest.json", b"xx")\nhost.send(DATA, b"x")\ntime.sleep(10000)'],
+  [
+    'an item that never comes',
+    'host.item("guest.json", bytes(4000))\nhost.send(DATA, bytes(2000))\ntime.sleep(10000)',
+  ],
   ['DONE and no BYE', 'host.send(DONE, {"items": 0, "sha256": EMPTY})\ntime.sleep(10000)'],
 ]
 
