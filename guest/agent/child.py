@@ -60,6 +60,7 @@ def become(launch, quiet_pipe):
         os.setresgid(GID, GID, GID)
         os.setresuid(UID, UID, UID)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        kernel.refuse_io_uring()
     os.chdir(launch.cwd)
 
 

@@ -230,6 +230,7 @@ function jobFor(file: PublishedFile, tasks: string[] = ['build', 'install', 'imp
       taskSeconds: 60,
       wallSeconds: 600,
       network: 'dead',
+      clockDays: [],
       hashSeed: 0,
     },
     indexCutoff: rfc3339(start + day),

@@ -72,6 +72,7 @@ async function prepare(house: RealIndex, file: { filename: string; url: string; 
       taskSeconds: 60,
       wallSeconds: 600,
       network: 'dead',
+      clockDays: [],
       hashSeed: 0,
     },
     indexCutoff: rfc3339(systemClock.now()),
