@@ -97,8 +97,15 @@ async function makeRunDir(parent: string): Promise<string> {
 
 type Case = (name: string, run: (context: TestContext) => Promise<void>, timeoutMs?: number) => void
 
-/** Defines the same cases for every backend; the backends run beside each other, each on a CPU of its own. */
-export function onEveryBackend(title: string, define: (arena: Arena, test: Case) => void): void {
+/**
+ * Defines the same cases for every backend; the backends run beside each other, each on a CPU of its own.
+ * @param emulation `long`: what takes an emulated machine minutes; on `tcg` only in `npm run test:long`
+ */
+export function onEveryBackend(
+  title: string,
+  define: (arena: Arena, test: Case) => void,
+  emulation: 'always' | 'long' = 'always',
+): void {
   describe(title, { concurrency: drivers.length }, () => {
     for (const driver of drivers)
       describe(driver.backend, { concurrency: 1 }, () => {
@@ -110,6 +117,8 @@ export function onEveryBackend(title: string, define: (arena: Arena, test: Case)
         define(arena, (name, run, timeoutMs = 300_000) =>
           it(name, { timeout: timeoutMs }, async context => {
             if (missing) return context.skip(missing)
+            if (driver.backend === 'tcg' && emulation === 'long' && !process.env.PYTI_LONG)
+              return context.skip('takes minutes on an emulated machine: npm run test:long')
             await run(context)
           }),
         )

@@ -107,27 +107,31 @@ host.send(BYE)`,
   })
 })
 
-onEveryBackend('a guest that will not end', (arena, test) => {
-  for (const [name, source] of silences)
-    test(name, async () => {
-      const fall = await attack(arena, source, { wallSeconds: 1 })
+onEveryBackend(
+  'a guest that will not end',
+  (arena, test) => {
+    for (const [name, source] of silences)
+      test(name, async () => {
+        const fall = await attack(arena, source, { wallSeconds: 1 })
+        assert.deepEqual([fall.code, fall.exit], ['guest-timeout', 'timeout'], String(fall.error?.message))
+      })
+
+    test('GO is never acknowledged', async () => {
+      const fall = await attack(arena, 'time.sleep(10000)', { wallSeconds: 1, beforeAck: true })
       assert.deepEqual([fall.code, fall.exit], ['guest-timeout', 'timeout'], String(fall.error?.message))
+      assert.equal(fall.error?.details.stage, 'setting up')
     })
 
-  test('GO is never acknowledged', async () => {
-    const fall = await attack(arena, 'time.sleep(10000)', { wallSeconds: 1, beforeAck: true })
-    assert.deepEqual([fall.code, fall.exit], ['guest-timeout', 'timeout'], String(fall.error?.message))
-    assert.equal(fall.error?.details.stage, 'setting up')
-  })
+    test('something else than an ACK after GO', async () => {
+      const fall = await attack(arena, 'host.event("no ACK")\ntime.sleep(10000)', { beforeAck: true })
+      assert.deepEqual([fall.code, fall.exit], ['bad-frame', 'killed'], String(fall.error?.message))
+    })
 
-  test('something else than an ACK after GO', async () => {
-    const fall = await attack(arena, 'host.event("no ACK")\ntime.sleep(10000)', { beforeAck: true })
-    assert.deepEqual([fall.code, fall.exit], ['bad-frame', 'killed'], String(fall.error?.message))
-  })
-
-  test('the channel is closed and the machine goes on', async () => {
-    const fall = await attack(arena, 'os.close(host.fd)\nwhile True: time.sleep(1)', { wallSeconds: 1 })
-    const ends = { 'guest-timeout': 'timeout', 'guest-ended': 'killed' }[fall.code]
-    assert.equal(fall.exit, ends, `${fall.code} ${JSON.stringify(fall.error?.details)}`)
-  })
-})
+    test('the channel is closed and the machine goes on', async () => {
+      const fall = await attack(arena, 'os.close(host.fd)\nwhile True: time.sleep(1)', { wallSeconds: 1 })
+      const ends = { 'guest-timeout': 'timeout', 'guest-ended': 'killed' }[fall.code]
+      assert.equal(fall.exit, ends, `${fall.code} ${JSON.stringify(fall.error?.details)}`)
+    })
+  },
+  'long',
+)

@@ -39,44 +39,48 @@ function sysrq(key: string): string {
   return `open("/proc/sysrq-trigger", "w").write("${key}")\ntime.sleep(1000)`
 }
 
-onEveryBackend('root of the guest ends or exhausts the machine', (arena, test) => {
-  for (const [name, source, uml, qemu] of endings)
-    test(name, async () => {
-      const fall = await attack(arena, source, { wallSeconds: 2 })
-      assert.deepEqual([fall.code, fall.exit], arena.backend === 'uml' ? uml : qemu)
-    })
-
-  const bombs: [string, string][] = [
-    ['fork bomb', 'while True:\n  try: os.fork()\n  except OSError: pass'],
-    [
-      'fork bomb in new sessions, all signals blocked',
-      'import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\nwhile True:\n  try:\n    if os.fork() == 0: os.setsid()\n  except OSError: pass',
-    ],
-    ['memory bomb', 'held = []\nwhile True: held.append(bytearray(b"x") * (4 << 20))'],
-    [
-      'memory bomb in many processes',
-      'while os.fork(): time.sleep(0.02)\nheld = []\nwhile True: held.append(bytearray(b"x") * (1 << 20))',
-    ],
-  ]
-  for (const [name, source] of bombs)
-    test(name, async context => {
-      let watch: ReturnType<typeof watchHost> | undefined
-      const fall = await attack(arena, source, {
-        wallSeconds: 2,
-        onBegin: (_ready, trail) => {
-          watch = watchHost(trail)
-        },
+onEveryBackend(
+  'root of the guest ends or exhausts the machine',
+  (arena, test) => {
+    for (const [name, source, uml, qemu] of endings)
+      test(name, async () => {
+        const fall = await attack(arena, source, { wallSeconds: 2 })
+        assert.deepEqual([fall.code, fall.exit], arena.backend === 'uml' ? uml : qemu)
       })
-      assert.ok(watch)
-      const pressure = await watch.stop()
-      context.diagnostic(`${arena.backend}: ${pressureText(pressure)}; ${fall.code}, ${fall.exit}`)
-      // The guest may panic, or turn in circles until its time is up.
-      const ends = { 'guest-timeout': ['timeout'], 'guest-ended': ['clean', 'abnormal'] }[fall.code]
-      assert.ok(ends?.includes(fall.exit ?? ''), `${fall.code} ${JSON.stringify(fall.error?.details)}`)
-      assert.ok(pressure.processes <= mostHostProcesses, `${pressure.processes} processes`)
-      assert.ok(pressure.p99 < slowestProgramMs, pressureText(pressure))
-    })
-})
+
+    const bombs: [string, string][] = [
+      ['fork bomb', 'while True:\n  try: os.fork()\n  except OSError: pass'],
+      [
+        'fork bomb in new sessions, all signals blocked',
+        'import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\nwhile True:\n  try:\n    if os.fork() == 0: os.setsid()\n  except OSError: pass',
+      ],
+      ['memory bomb', 'held = []\nwhile True: held.append(bytearray(b"x") * (4 << 20))'],
+      [
+        'memory bomb in many processes',
+        'while os.fork(): time.sleep(0.02)\nheld = []\nwhile True: held.append(bytearray(b"x") * (1 << 20))',
+      ],
+    ]
+    for (const [name, source] of bombs)
+      test(name, async context => {
+        let watch: ReturnType<typeof watchHost> | undefined
+        const fall = await attack(arena, source, {
+          wallSeconds: 2,
+          onBegin: (_ready, trail) => {
+            watch = watchHost(trail)
+          },
+        })
+        assert.ok(watch)
+        const pressure = await watch.stop()
+        context.diagnostic(`${arena.backend}: ${pressureText(pressure)}; ${fall.code}, ${fall.exit}`)
+        // The guest may panic, or turn in circles until its time is up.
+        const ends = { 'guest-timeout': ['timeout'], 'guest-ended': ['clean', 'abnormal'] }[fall.code]
+        assert.ok(ends?.includes(fall.exit ?? ''), `${fall.code} ${JSON.stringify(fall.error?.details)}`)
+        assert.ok(pressure.processes <= mostHostProcesses, `${pressure.processes} processes`)
+        assert.ok(pressure.p99 < slowestProgramMs, pressureText(pressure))
+      })
+  },
+  'long',
+)
 
 onEveryBackend('root of the guest reaches for the host', (arena, test) => {
   // The host's part of hostfs needs a system call that the jail of User-mode Linux does not know (statx).

@@ -90,57 +90,61 @@ const cases: Record<string, Bombs> = {
   },
 }
 
-onEveryBackend('a package that exhausts the machine', (arena, test) => {
-  for (const [name, { modules, reason, taskSeconds }] of Object.entries(cases))
-    test(name, async context => {
-      const wheel = wheelOf('evil', {
-        ...Object.fromEntries(
-          Object.entries(modules).map(([module, [source]]) => [`${module}.py`, guard + source]),
-        ),
-        'z_good/__init__.py': 'print("a module that works")\n',
-        'z_good/tests/test_it.py': 'def test_it():\n    assert True\n',
-      })
-      let watch: ReturnType<typeof watchHost> | undefined
-      let pressure: Pressure | undefined
-      const started = performance.now()
-      const { tasks, exit, logs } = await runPackage(arena, wheel, {
-        tasks: ['install', 'import', 'unittest'],
-        taskSeconds,
-        onWorking: trail => {
-          watch = watchHost(trail)
-        },
-      }).finally(async () => {
-        pressure = await watch?.stop()
-      })
-      const shown = JSON.stringify(tasks)
-      assert.ok(pressure)
-      const seconds = ((performance.now() - started) / 1000).toFixed(1)
-      context.diagnostic(
-        `${arena.backend}: ${seconds} s; ${tasks.import?.stable.reason}; ${pressureText(pressure)}`,
-      )
-
-      assert.equal(tasks.install?.stable.status, 'passed', shown)
-      assert.equal(tasks.import?.stable.status, 'failed', shown)
-      assert.match(tasks.import?.stable.reason ?? '', reason, shown)
-      const log = logs.get('logs/import.txt') ?? ''
-      for (const [module, [, note]] of Object.entries(modules))
-        assert.match(
-          new RegExp(`\\[pyti\\] import ${module}: (.*)`).exec(log)?.[1] ?? '',
-          note,
-          `${module}: ${shown}`,
+onEveryBackend(
+  'a package that exhausts the machine',
+  (arena, test) => {
+    for (const [name, { modules, reason, taskSeconds }] of Object.entries(cases))
+      test(name, async context => {
+        const wheel = wheelOf('evil', {
+          ...Object.fromEntries(
+            Object.entries(modules).map(([module, [source]]) => [`${module}.py`, guard + source]),
+          ),
+          'z_good/__init__.py': 'print("a module that works")\n',
+          'z_good/tests/test_it.py': 'def test_it():\n    assert True\n',
+        })
+        let watch: ReturnType<typeof watchHost> | undefined
+        let pressure: Pressure | undefined
+        const started = performance.now()
+        const { tasks, exit, logs } = await runPackage(arena, wheel, {
+          tasks: ['install', 'import', 'unittest'],
+          taskSeconds,
+          onWorking: trail => {
+            watch = watchHost(trail)
+          },
+        }).finally(async () => {
+          pressure = await watch?.stop()
+        })
+        const shown = JSON.stringify(tasks)
+        assert.ok(pressure)
+        const seconds = ((performance.now() - started) / 1000).toFixed(1)
+        context.diagnostic(
+          `${arena.backend}: ${seconds} s; ${tasks.import?.stable.reason}; ${pressureText(pressure)}`,
         )
-      if (reason.test('process-limit') || reason.test('output-limit'))
-        assert.deepEqual(
-          tasks.import?.stable.modules.find(module => module.name === 'z_good'),
-          { name: 'z_good', outcome: 'passed' },
-          shown,
-        )
-      const later = tasks.unittest?.stable
-      assert.equal(later?.status, 'passed', `what follows works: ${shown} ${logs.get('logs/unittest.txt')}`)
-      assert.deepEqual(later?.tests, { 'z_good/tests/test_it.py::test_it': 'passed' })
-      assertPoweredOff(exit)
 
-      assert.ok(pressure.processes <= mostHostProcesses, `${pressure.processes} processes`)
-      assert.ok(pressure.p99 < slowestProgramMs, pressureText(pressure))
-    })
-})
+        assert.equal(tasks.install?.stable.status, 'passed', shown)
+        assert.equal(tasks.import?.stable.status, 'failed', shown)
+        assert.match(tasks.import?.stable.reason ?? '', reason, shown)
+        const log = logs.get('logs/import.txt') ?? ''
+        for (const [module, [, note]] of Object.entries(modules))
+          assert.match(
+            new RegExp(`\\[pyti\\] import ${module}: (.*)`).exec(log)?.[1] ?? '',
+            note,
+            `${module}: ${shown}`,
+          )
+        if (reason.test('process-limit') || reason.test('output-limit'))
+          assert.deepEqual(
+            tasks.import?.stable.modules.find(module => module.name === 'z_good'),
+            { name: 'z_good', outcome: 'passed' },
+            shown,
+          )
+        const later = tasks.unittest?.stable
+        assert.equal(later?.status, 'passed', `what follows works: ${shown} ${logs.get('logs/unittest.txt')}`)
+        assert.deepEqual(later?.tests, { 'z_good/tests/test_it.py::test_it': 'passed' })
+        assertPoweredOff(exit)
+
+        assert.ok(pressure.processes <= mostHostProcesses, `${pressure.processes} processes`)
+        assert.ok(pressure.p99 < slowestProgramMs, pressureText(pressure))
+      })
+  },
+  'long',
+)
