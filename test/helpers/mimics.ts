@@ -2,47 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { makeDistributions, type SampleDistribution } from '../../src/pypi/make-distribution.ts'
+import { TaskName } from '../../src/wire/job.ts'
+import { eventKinds } from '../../src/wire/raw-data.ts'
 
 const mimicsDir = join(import.meta.dirname, '../../samples/mimics')
 const backend = '_backend'
 
-const Task = z.enum([
-  'static',
-  'build',
-  'install',
-  'start',
-  'import',
-  'scripts',
-  'unittest',
-  'quality',
-  'idle',
-  'uninstall',
-])
-
 /** Kinds of events in raw data, and `change` for an entry of a task's `changes`. */
-const Kind = z.enum([
-  'change',
-  'exec',
-  'connect',
-  'listen',
-  'name',
-  'request',
-  'bait-read',
-  'bait-left',
-  'identity-read',
-  'code',
-  'native',
-  'marshal',
-  'hook',
-  'process-memory',
-  'memory-file',
-  'make-executable',
-  'kill',
-  'privilege',
-  'left-running',
-  'marker-run',
-  'tamper',
-])
+const Kind = z.enum(['change', ...eventKinds])
 
 const Rule = z.enum([
   'secret-and-network',
@@ -70,7 +37,7 @@ const Pattern = z.string().refine(text => {
 }, 'regular expression')
 
 const Evidence = z.strictObject({
-  task: Task,
+  task: TaskName,
   kind: Kind,
   /** What the event's `what` (the change's `path`) must match. */
   what: Pattern,
@@ -83,7 +50,7 @@ export type Evidence = z.infer<typeof Evidence>
 const Behaviour = z.strictObject({
   does: z.string().min(1),
   /** Where it acts. */
-  acts: z.array(Task).min(1),
+  acts: z.array(TaskName).min(1),
   evidence: z.array(Evidence).default([]),
   /** Its folder has a neighbour of the same project and version: the release's other kind, which does nothing. */
   companion: z.enum(['sdist', 'wheel']).optional(),
