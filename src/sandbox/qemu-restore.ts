@@ -11,17 +11,20 @@ const ack = Buffer.from([0, 0, 0, 1, frameTypes.ack])
  * from afterwards as if nothing had happened.
  */
 export async function answersPing(vm: Pick<Vm, 'channel' | 'exited'>, timeoutMs: number): Promise<boolean> {
+  // A timer of our own: that of `AbortSignal.timeout` keeps no process waiting, and may be collected with the signal.
   const stop = new AbortController()
+  const timer = setTimeout(() => stop.abort(), timeoutMs)
   vm.exited.then(() => stop.abort())
-  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)])
   try {
     vm.channel.write(encodeHostFrame(frameTypes.ping, {}))
     for (;;) {
       const answer: unknown = vm.channel.read(ack.length)
       if (answer instanceof Buffer) return answer.equals(ack)
-      await once(vm.channel, 'readable', { signal })
+      await once(vm.channel, 'readable', { signal: stop.signal })
     }
   } catch {
     return false
+  } finally {
+    clearTimeout(timer)
   }
 }
