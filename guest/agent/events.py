@@ -4,6 +4,7 @@ random names were. Templating too much only costs words, templating too little c
 """
 
 import hashlib
+import json
 import re
 
 import layout
@@ -11,6 +12,8 @@ import text
 
 LIMIT = 2000
 WORD_UNITS = 1000
+#: Of all rows as JSON: eleven tasks and four other dates must fit into the raw data's 16 MiB beside everything else.
+ROWS_BYTES = 384 * 1024
 FEW, MANY = 2, 10
 #: Distinct events of one kind held at once: more than can be told, so that which are told does not depend on the order.
 HELD = 2 * LIMIT
@@ -151,13 +154,27 @@ class Events:
         counts = self._settled()
         queues = {kind: sorted(of_kind, key=_order) for kind, of_kind in sorted(counts.items())}
         merged = sum(map(len, self._counts.values())) - sum(map(len, counts.values()))
-        room, chosen = LIMIT, {}
+        room, space, chosen = LIMIT, ROWS_BYTES, {}
         # The smallest kinds first, so that what they leave goes to the larger.
         for position, kind in enumerate(sorted(queues, key=lambda kind: (len(queues[kind]), kind))):
-            chosen[kind] = queues[kind][: room // (len(queues) - position)]
+            rest = len(queues) - position
+            rows = [_row(kind, key, counts[kind][key]) for key in queues[kind][: room // rest]]
+            chosen[kind], taken = _prefix(rows, space // rest)
             room -= len(chosen[kind])
-        rows = [_row(kind, key, counts[kind][key]) for kind in queues for key in chosen[kind]]
+            space -= taken
+        rows = [row for kind in queues for row in chosen[kind]]
         return rows, min(OMITTED_MOST, max(0, len(self._known) - merged - len(rows)))
+
+
+def _prefix(rows, space):
+    """(the first rows that fit, bytes they take as JSON)."""
+    taken = 0
+    for count, row in enumerate(rows):
+        size = len(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
+        if taken + size > space:
+            return rows[:count], taken
+        taken += size
+    return rows, taken
 
 
 def _has_port(kind, what):

@@ -6,6 +6,7 @@ import time
 import account
 import build
 import clocks
+import fitting
 import imports
 import install
 import program_runs
@@ -64,6 +65,7 @@ def run(plan, files, upper, emit, clock=time.monotonic, set_clock=None):
     finally:
         observation.close()
     logs = {name: log.content() for name, log in job.logs.items() if log.total and _task_of(name) in records}
+    fitting.fit({task: record["stable"] for task, record in records.items()})
     record = {"schema": "pyti.guest/2", "python": sys.version.split()[0], "observers": observers, "tasks": records}
     return record, logs
 

@@ -95,6 +95,20 @@ class Rows(unittest.TestCase):
         self.assertEqual((len(rows), omitted), (2000, 9002 - 2000))
         self.assertEqual({row["kind"] for row in rows}, {"exec", "tamper", "kill"})
 
+    def test_long_texts_fit_and_a_flood_of_them_pushes_nothing_out(self):
+        found = events.Events()
+        for index in range(1500):
+            # Letters a template leaves alone, three bytes each.
+            word = "".join(chr(0x4E00 + int(digit)) for digit in str(index)) * 240
+            found.add("exec", word, by=word, at=word)
+        found.add("tamper", "device")
+        found.add("bait-left", "ssh-key plain in POST https://name.test/")
+        rows, omitted = found.rows()
+        self.assertLessEqual(len(json.dumps(rows, ensure_ascii=False).encode()), events.ROWS_BYTES + 4 * len(rows))
+        self.assertEqual(len(rows) + omitted, 1502)
+        self.assertGreater(len(rows), 30)
+        self.assertLessEqual({"tamper", "bait-left", "exec"}, {row["kind"] for row in rows})
+
     def test_any_text_is_safe(self):
         for what in ("\udcff\ud800", b"\xff\x00", "x" * 5000, "\U0001f600" * 900, "a\nb"):
             self.events.add("exec", what, by=what, at=what)
