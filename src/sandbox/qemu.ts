@@ -74,7 +74,7 @@ function qemuDriver(backend: Backend, accelerator: Accelerator): Driver {
         return `${accelerator.device} does not exist on this machine`
       return undefined
     },
-    async prepare(shape, { templates, runDir, signal, cpu = 0 }: PrepareOptions) {
+    async prepare(shape, { templates, runDir, signal, cpu = 0 }) {
       const key = await templateKey(shape)
       if (!accelerator.saves || (useless.get(key) ?? 0) >= maxUseless) return
       await buildTemplate({
@@ -101,8 +101,6 @@ function qemuDriver(backend: Backend, accelerator: Accelerator): Driver {
   }
   return driver
 }
-
-type PrepareOptions = Parameters<NonNullable<Driver['prepare']>>[1] & { cpu?: number }
 
 /** What a host gets told whose way of running QEMU nobody has tried. */
 export function notEnabled({ platform, arch }: QemuHost): string {

@@ -50,8 +50,8 @@ export function umlJail(options: Omit<VmOptions, 'folder' | 'templates'>): JailO
   return {
     readOnly: [
       [image.path('uml'), '/k/linux'],
-      [libc, '/lib/x86_64-linux-gnu/libc.so.6'],
-      [loader, '/lib64/ld-linux-x86-64.so.2'],
+      [libc, image.manifest.jail.libc],
+      [loader, image.manifest.jail.loader],
       [image.path('base'), '/k/base'],
       [image.path('initramfs'), '/k/initrd'],
       [jobDisk, '/k/job'],

@@ -137,7 +137,7 @@ describe('fetching an image', () => {
     const source = makeSource()
     await fetchWith([source], async ({ store, dir, fetched }) => {
       await fetched
-      await fetchImage(id, source, store, dir)
+      await fetchImage(id, [source], store, dir)
     })
     assert.equal(source.asked.length, imageParts.length)
   })

@@ -25,15 +25,14 @@ const silenceMs = 60_000
  */
 export async function fetchImage(
   id: string,
-  sources: ImageSource | readonly ImageSource[],
+  sources: readonly ImageSource[],
   store: ImageStore,
   dir: string,
   options: { signal?: AbortSignal; silenceMs?: number } = {},
 ): Promise<Image> {
   const silence = options.silenceMs ?? silenceMs
-  const all = 'manifest' in sources ? [sources] : sources
   const attempt = <T>(what: string, use: (source: ImageSource) => Promise<T>) =>
-    tryEach(`${what} of guest image ${id.slice(0, 12)}`, all, use, options.signal)
+    tryEach(`${what} of guest image ${id.slice(0, 12)}`, sources, use, options.signal)
 
   const manifest = await attempt('the manifest', async source => {
     const answer = ImageManifest.safeParse(await within(silence, source.manifest(id)))
