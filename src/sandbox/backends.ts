@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, PytiError } from '../errors.ts'
 import { digestOf } from '../wire/canonical.ts'
+import type { GuestPlan } from '../wire/guest.ts'
 import type { Backend } from '../wire/job.ts'
 import { GuestRecord } from '../wire/raw-data.ts'
 import type { Image } from './image/store.ts'
@@ -25,6 +26,20 @@ const Probe = z.strictObject({
 })
 export type Probe = z.infer<typeof Probe>
 
+/** A job that asks for nothing: booting a guest, handing over and ending is all. */
+export const emptyPlan: GuestPlan = {
+  schema: 'pyti.plan/2',
+  subject: { project: 'nothing', version: '1', filename: 'nothing-1.tar.gz', kind: 'sdist' },
+  tasks: [],
+  packages: { build: [], run: [], test: [] },
+  incomplete: [],
+  limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
+  hashSeed: 0,
+  network: 'dead',
+  clockDays: [],
+  seed: '0'.repeat(32),
+}
+
 interface ProbeContext {
   image: Image
   runDir: string
@@ -45,18 +60,7 @@ export async function probeBackend(driver: Driver, context: ProbeContext): Promi
     const output = await runGuest({
       driver,
       image: context.image,
-      plan: {
-        schema: 'pyti.plan/2',
-        subject: { project: 'probe', version: '0', filename: 'probe-0.tar.gz', kind: 'sdist' },
-        tasks: [],
-        packages: { build: [], run: [], test: [] },
-        incomplete: [],
-        limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
-        hashSeed: 0,
-        network: 'dead',
-        clockDays: [],
-        seed: '0'.repeat(32),
-      },
+      plan: emptyPlan,
       files: [],
       memoryMiB: 256,
       diskMiB: 64,

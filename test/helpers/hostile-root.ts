@@ -2,26 +2,14 @@ import assert from 'node:assert/strict'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../../src/errors.ts'
+import { emptyPlan } from '../../src/sandbox/backends.ts'
 import type { ReadyVm } from '../../src/sandbox/ready-vm.ts'
 import { runJobIn } from '../../src/sandbox/run-guest.ts'
 import type { Exit } from '../../src/sandbox/vm.ts'
-import type { GuestEvent, GuestPlan } from '../../src/wire/guest.ts'
+import type { GuestEvent } from '../../src/wire/guest.ts'
 import type { Arena } from './hostile-backends.ts'
 import type { Trail } from './hostile-traces.ts'
 import { withDirectory } from './temporary.ts'
-
-const plan: GuestPlan = {
-  schema: 'pyti.plan/2',
-  subject: { project: 'nothing', version: '1', filename: 'nothing-1.tar.gz', kind: 'sdist' },
-  tasks: [],
-  packages: { build: [], run: [], test: [] },
-  incomplete: [],
-  limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
-  hashSeed: 0,
-  network: 'dead',
-  clockDays: [],
-  seed: '0'.repeat(32),
-}
 
 /** How a run ended whose agent had been taken over. */
 export interface Fall {
@@ -70,7 +58,7 @@ export async function attack(arena: Arena, source: string, options: AttackOption
     const started = performance.now()
     try {
       const files = [{ filename: 'attack.py', path, size }]
-      const job = { plan, files, wallSeconds, onEvent }
+      const job = { plan: emptyPlan, files, wallSeconds, onEvent }
       fall.items = (await runJobIn({ ...ready, end }, arena.slowness, job)).items
     } catch (error) {
       if (!(error instanceof PytiError)) throw error

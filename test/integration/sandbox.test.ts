@@ -1,26 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFile, readlink } from 'node:fs/promises'
 import { before, describe, it } from 'node:test'
-import { drivers, probeBackendCached } from '../../src/sandbox/backends.ts'
+import { drivers, emptyPlan, probeBackendCached } from '../../src/sandbox/backends.ts'
 import type { Image } from '../../src/sandbox/image/store.ts'
 import { processTree } from '../../src/sandbox/process-tree.ts'
 import { runGuest } from '../../src/sandbox/run-guest.ts'
-import type { GuestPlan } from '../../src/wire/guest.ts'
 import { GuestRecord } from '../../src/wire/raw-data.ts'
 import { alive, paths, strayFolders, testDriver } from '../helpers/local-network.ts'
-
-const plan: GuestPlan = {
-  schema: 'pyti.plan/2',
-  subject: { project: 'nothing', version: '1', filename: 'nothing-1.tar.gz', kind: 'sdist' },
-  tasks: [],
-  packages: { build: [], run: [], test: [] },
-  incomplete: [],
-  limits: { taskSeconds: 10, memoryMiB: 256, processes: 64, logBytes: 4096, outputBytes: 65_536 },
-  hashSeed: 0,
-  network: 'dead',
-  clockDays: [],
-  seed: '0'.repeat(32),
-}
 
 for (const driver of drivers)
   describe(`sandbox on ${driver.backend}`, () => {
@@ -29,7 +15,7 @@ for (const driver of drivers)
     const base = () => ({
       driver,
       image,
-      plan,
+      plan: emptyPlan,
       files: [],
       memoryMiB: 256,
       diskMiB: 64,
