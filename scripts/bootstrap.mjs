@@ -71,11 +71,17 @@ const tools = [
   { program: 'python3', args: ['-m', 'pip', '--version'], debian: 'python3-pip' },
 ]
 const forRootless = { program: 'newuidmap', debian: 'uidmap' }
-const forTests = { program: 'qemu-system-x86_64', debian: 'qemu-system-x86' }
+const forTests = [
+  { program: 'qemu-system-x86_64', debian: 'qemu-system-x86' },
+  { program: 'openssl', debian: 'openssl' },
+  { program: 'ssh-keygen', debian: 'openssh-client' },
+  { program: 'go', debian: 'golang-go' },
+  { program: 'chromium', debian: 'chromium' },
+]
 
 async function installDebianPackages(forTesting) {
   const isRoot = process.getuid?.() === 0
-  const wanted = [...tools, ...(isRoot ? [] : [forRootless]), ...(forTesting ? [forTests] : [])]
+  const wanted = [...tools, ...(isRoot ? [] : [forRootless]), ...(forTesting ? forTests : [])]
   const has = ({ program, args }) =>
     `${process.env.PATH}:/usr/sbin:/sbin`.split(':').some(folder => existsSync(join(folder, program))) &&
     (!args || spawnSync(program, args).status === 0)

@@ -11,7 +11,7 @@ const only = process.argv.slice(2).filter(argument => !argument.startsWith('--')
 function run(title: string, command: string, args: string[]): Promise<number> {
   process.stdout.write(`\n=== ${title}\n`)
   return new Promise(resolve => {
-    const env = long ? { ...process.env, PYTI_LONG: '1' } : process.env
+    const env = long ? { ...process.env, PYTI_LONG: '1', PYTI_FUZZ_RUNS: '12' } : process.env
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
     child.on('error', error => {
       process.stdout.write(`${error.message}\n`)
@@ -39,7 +39,11 @@ const steps: [title: string, command: string, args: string[]][] =
           'python3',
           ['-m', 'unittest', 'discover', '-s', 'guest/tests', '-t', 'guest/tests'],
         ],
-        ['4/7 unit tests', bin('node'), nodeTest(2, 'test/unit/**/*.test.ts')],
+        [
+          '4/7 unit tests, fuzzing, simulated networks',
+          bin('node'),
+          nodeTest(2, 'test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/sim/**/*.test.ts'),
+        ],
         ['5/7 guest image', bin('node'), ['src/cli/main.ts', 'image', 'build', '--allow-drift']],
         [
           '6/7 integration and end-to-end tests: real network, real VMs (about eight minutes)',

@@ -27,3 +27,8 @@ export const systemClock: Clock = {
 export function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z')
 }
+
+/** Whole days since the Unix epoch. */
+export function dayOf(ms: number): number {
+  return Math.floor(ms / 86_400_000)
+}

@@ -1,4 +1,4 @@
-import { fromString, toString as toText } from 'uint8arrays'
+import { concat, fromString, toString as toText } from 'uint8arrays'
 import { PytiError } from './errors.ts'
 
 /** Identity multihash (00, 36 bytes) of a libp2p `PublicKey` protobuf: type Ed25519 (08 01), 32 bytes of data (12 20). */
@@ -14,7 +14,7 @@ const textLength = 52
 export function peerIdFromPublicKey(key: Uint8Array): string {
   if (key.length !== keyBytes)
     throw new PytiError('bad-public-key', `an Ed25519 public key has ${keyBytes} bytes, not ${key.length}`)
-  return toText(Buffer.concat([prefix, key]), 'base58btc')
+  return toText(concat([prefix, key]), 'base58btc')
 }
 
 /**

@@ -15,6 +15,10 @@ export const checkNames = [
   'raw-data-complete',
   'agreement',
   'evaluation',
+  'log-inclusion',
+  'log-key',
+  'witnesses',
+  'log-consistency',
   'distribution',
 ] as const
 export type CheckName = (typeof checkNames)[number]
@@ -42,25 +46,35 @@ export class CheckList {
   readonly #done = new Map<CheckName, Check>()
 
   /** Makes one check. `run` returns the sentence for a check that holds and throws for one that fails. */
-  check(name: CheckName, run: () => string | Unknown): void {
-    this.get(name, run, said => said)
+  async check(name: CheckName, run: () => string | Unknown | Promise<string | Unknown>): Promise<void> {
+    await this.get(name, run, said => said)
   }
 
   /**
    * Makes a check that yields something later checks need.
    * @returns undefined when it failed
    */
-  get<Value>(name: CheckName, run: () => Value, say: (value: Value) => string | Unknown): Value | undefined {
+  async get<Value>(
+    name: CheckName,
+    run: () => Value | Promise<Value>,
+    say: (value: Value) => string | Unknown,
+  ): Promise<Value | undefined> {
+    // Whoever forgets to wait for a check gets a failed one, not one that is merely unknown.
+    this.#end(name, 'failed', 'the check did not finish')
     try {
-      const value = run()
+      const value = await run()
       const said = say(value)
-      if (said instanceof Unknown) this.#done.set(name, { name, state: 'unknown', detail: said.detail })
-      else this.#done.set(name, { name, state: 'ok', detail: said })
+      if (said instanceof Unknown) this.#end(name, 'unknown', said.detail)
+      else this.#end(name, 'ok', said)
       return value
     } catch (error) {
-      this.#done.set(name, { name, state: 'failed', detail: fit(messageOf(error), detailLength) })
+      this.#end(name, 'failed', messageOf(error))
       return undefined
     }
+  }
+
+  #end(name: CheckName, state: Check['state'], detail: string): void {
+    this.#done.set(name, { name, state, detail: fit(detail, detailLength) })
   }
 
   /** All checks in order; those that were not reached say so. */

@@ -1,6 +1,8 @@
+import { toHex } from '../wire/bytes.ts'
+
 /**
  * Just enough of edwards25519 (RFC 8032 section 5.1) to tell whether a public key is in the prime-order subgroup, which
- * node:crypto does not say. Public data only: nothing here needs to run in constant time.
+ * WebCrypto does not say. Public data only: nothing here needs to run in constant time.
  */
 const p = 2n ** 255n - 19n
 const order = 2n ** 252n + 27742317777372353535851937790883648493n
@@ -22,7 +24,7 @@ export function isPrimeOrderPoint(encoded: Uint8Array): boolean {
 
 function decode(encoded: Uint8Array): Point | undefined {
   if (encoded.length !== 32) return undefined
-  const bits = BigInt(`0x${Buffer.from(encoded).reverse().toString('hex')}`)
+  const bits = BigInt(`0x${toHex(Uint8Array.from(encoded).reverse())}`)
   const sign = bits >> 255n
   const y = bits & (2n ** 255n - 1n)
   if (y >= p) return undefined

@@ -1,6 +1,7 @@
 import { PytiError } from '../errors.ts'
+import { concatBytes, fromBase64, toBase64, utf8 } from '../wire/bytes.ts'
 import { sha256 } from '../wire/canonical.ts'
-import { Envelope } from '../wire/commands.ts'
+import { Envelope } from '../wire/envelope.ts'
 import { fingerprint, verifySignature } from './keys.ts'
 
 /** The only type of a signed payload here: what everybody's tools accept (attestation.md 2.2). */
@@ -14,21 +15,16 @@ export interface Signer {
 
 /** DSSE 1.0.2 pre-authentication encoding: `DSSEv1 LEN TYPE LEN PAYLOAD`, lengths in bytes. */
 export function pae(payloadType: string, payload: Uint8Array): Uint8Array {
-  const type = Buffer.from(payloadType, 'utf8')
-  return Buffer.concat([
-    Buffer.from(`DSSEv1 ${type.length} `),
-    type,
-    Buffer.from(` ${payload.length} `),
-    payload,
-  ])
+  const type = utf8(payloadType)
+  return concatBytes(utf8(`DSSEv1 ${type.length} `), type, utf8(` ${payload.length} `), payload)
 }
 
 export async function sign(payloadType: string, payload: Uint8Array, signer: Signer): Promise<Envelope> {
   const signature = await signer.sign(pae(payloadType, payload))
   return {
     payloadType,
-    payload: Buffer.from(payload).toString('base64'),
-    signatures: [{ keyid: fingerprint(signer.publicKey), sig: Buffer.from(signature).toString('base64') }],
+    payload: toBase64(payload),
+    signatures: [{ keyid: fingerprint(signer.publicKey), sig: toBase64(signature) }],
   }
 }
 
@@ -37,17 +33,18 @@ export async function sign(payloadType: string, payload: Uint8Array, signer: Sig
  * one form only.
  * @throws PytiError `bad-envelope` | `bad-signature` | `bad-key`
  */
-export function openEnvelope(
+export async function openEnvelope(
   envelope: Envelope,
   publicKey: Uint8Array,
   payloadType = statementType,
-): Uint8Array {
+): Promise<Uint8Array> {
   const payload = unverifiedPayload(envelope, payloadType)
   const [signature, ...more] = envelope.signatures
   if (signature === undefined || more.length > 0) throw badEnvelope('it must carry exactly one signature')
   if (signature.keyid !== fingerprint(publicKey))
     throw badEnvelope('its keyid is not the fingerprint of the key')
-  if (!verifySignature(publicKey, pae(envelope.payloadType, payload), decodeBase64(signature.sig)))
+  const message = pae(envelope.payloadType, payload)
+  if (!(await verifySignature(publicKey, message, decodeBase64(signature.sig))))
     throw new PytiError('bad-signature', 'the signature of the envelope does not fit its payload and key')
   return payload
 }
@@ -72,8 +69,8 @@ export function attestationId(envelope: Envelope): string {
  * @throws PytiError `bad-envelope`
  */
 export function decodeBase64(text: string): Uint8Array {
-  const bytes = Buffer.from(text, 'base64')
-  if (bytes.toString('base64') !== text) throw badEnvelope('it holds something that is not canonical base64')
+  const bytes = fromBase64(text)
+  if (bytes === undefined) throw badEnvelope('it holds something that is not canonical base64')
   return bytes
 }
 

@@ -1,10 +1,10 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { PytiError } from '../errors.ts'
+import { concatBytes, toHex, utf8 } from '../wire/bytes.ts'
 import { isPrimeOrderPoint } from './curve.ts'
 
-const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 /** Keys admitted lately: the subgroup check costs milliseconds, and the same few volunteers come again and again. */
-const admitted = new Map<string, KeyObject>()
+const admitted = new Map<string, CryptoKey>()
 const admittedMax = 1_000
 
 /**
@@ -12,7 +12,7 @@ const admittedMax = 1_000
  * never a trust decision (attestation.md 2.2).
  */
 export function fingerprint(publicKey: Uint8Array): string {
-  const wire = Buffer.concat([sshString(Buffer.from('ssh-ed25519')), sshString(publicKey)])
+  const wire = concatBytes(sshString(utf8('ssh-ed25519')), sshString(publicKey))
   return `SHA256:${createHash('sha256').update(wire).digest('base64').replace(/=+$/, '')}`
 }
 
@@ -21,35 +21,42 @@ export function fingerprint(publicKey: Uint8Array): string {
  * messages, so only canonical encodings of points in the prime-order subgroup are taken.
  * @throws PytiError `bad-key`
  */
-export function admitKey(publicKey: Uint8Array): KeyObject {
-  const name = Buffer.from(publicKey).toString('hex')
+export async function admitKey(publicKey: Uint8Array): Promise<CryptoKey> {
+  const name = toHex(publicKey)
   const known = admitted.get(name)
   if (known) return known
   if (!isPrimeOrderPoint(publicKey))
     throw new PytiError('bad-key', 'the Ed25519 key is not canonical or not of prime order', {
       hint: 'an honest key generator never makes such a key: do not trust its owner',
     })
-  const key = createPublicKey({
-    key: Buffer.concat([spkiPrefix, publicKey]),
-    format: 'der',
-    type: 'spki',
-  })
+  const key = await crypto.subtle.importKey('raw', new Uint8Array(publicKey), 'Ed25519', false, ['verify'])
   if (admitted.size >= admittedMax) admitted.clear()
   admitted.set(name, key)
   return key
 }
 
 /**
- * Plain Ed25519 (RFC 8032, cofactorless). False for a signature that is not exactly 64 bytes.
+ * Plain Ed25519 (RFC 8032, cofactorless), by WebCrypto: the same in Node and in a browser. False for a signature that is not
+ * exactly 64 bytes, and for one whose R is the neutral element: OpenSSL refuses it and BoringSSL does not.
  * @throws PytiError `bad-key`
  */
-export function verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  const key = admitKey(publicKey)
-  return signature.length === 64 && verify(null, message, key, signature)
+export async function verifySignature(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  const key = await admitKey(publicKey)
+  if (signature.length !== 64 || isNeutral(signature.subarray(0, 32))) return false
+  return crypto.subtle.verify('Ed25519', key, new Uint8Array(signature), new Uint8Array(message))
 }
 
-function sshString(data: Uint8Array): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(data.length)
-  return Buffer.concat([length, data])
+/** The one encoding of it that could pass: others differ from what a verifier computes. */
+function isNeutral(point: Uint8Array): boolean {
+  return point.every((byte, index) => byte === (index === 0 ? 1 : 0))
+}
+
+function sshString(data: Uint8Array): Uint8Array {
+  const length = new Uint8Array(4)
+  new DataView(length.buffer).setUint32(0, data.length)
+  return concatBytes(length, data)
 }

@@ -29,5 +29,12 @@ export function parseExactly<Schema extends z.ZodType>(
 
 function where(error: z.ZodError): string {
   const [issue] = error.issues
-  return issue === undefined ? '' : `, at ${issue.path.join('.') || 'its root'}: ${issue.message}`
+  if (issue === undefined) return ''
+  // Both quote keys of what was read, which may be as long as their writer likes.
+  const path = cut(issue.path.join('.') || 'its root')
+  return `, at ${path}: ${cut(issue.message)}`
+}
+
+function cut(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300).toWellFormed()}...` : text
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { Rules } from '../consensus/decide.ts'
+import { type Role, type Rules, roles } from '../consensus/decide.ts'
 import { verificationResultOf } from '../report/evaluate.ts'
 import { Evaluation } from '../report/evaluation.ts'
-import { Job, jobId, PeerIdText, Rfc3339, Sha256, type Subject } from '../wire/job.ts'
+import { Job, jobId, OperatorName, PeerIdText, Rfc3339, Sha256, type Subject } from '../wire/job.ts'
 import { parseExactly } from './parse.ts'
 import { Policy, policyOf } from './policy.ts'
 import { statementAbout, statementOf } from './statement.ts'
@@ -10,11 +10,22 @@ import { statementAbout, statementOf } from './statement.ts'
 export const reportPredicate = 'https://pyti.example/report/v1'
 const verifierPrefix = 'urn:pyti:coordinator:'
 
+const Index = z.int().min(0)
+const voter = {
+  volunteer: PeerIdText,
+  role: z.enum(roles),
+  /** Whose machine it is, as far as anybody knows; seats of one operator are one voice. */
+  operator: OperatorName,
+  /** Odds in thousandths that the coordinator gave its word when the seats were drawn. */
+  weight: z.int().min(0).max(1_000_000),
+  /** Of the leaf with the attestation in the log. */
+  logIndex: Index,
+}
 const Attested = z.strictObject({
   digest: z.strictObject({ sha256: Sha256 }),
-  annotations: z.strictObject({ volunteer: PeerIdText }),
+  annotations: z.strictObject(voter),
 })
-const Excluded = z.strictObject({ id: Sha256, volunteer: PeerIdText, reason: z.enum(['dissent']) })
+const Excluded = z.strictObject({ id: Sha256, ...voter, reason: z.enum(['dissent', 'shadow']) })
 
 /** What the coordinator signs (attestation.md 2.4). Attestations and node ids are sorted. */
 export const ReportStatement = statementOf(
@@ -30,6 +41,19 @@ export const ReportStatement = statementOf(
     /** All attestations the evaluation follows from. */
     inputAttestations: z.array(Attested).min(1).max(100),
     excluded: z.array(Excluded).max(100),
+    /** Where the log has the job's raw data: all of it lies between its task leaf and `toIndex`. */
+    rawLog: z.strictObject({
+      /** The log's key, as a C2SP vkey; its name is the log's. */
+      key: z.string().max(400),
+      fromIndex: Index,
+      toIndex: Index,
+    }),
+    /** Counts the reports of one coordinator on one file, from 1. */
+    sequence: z.int().min(1),
+    /** Attestation id of the report before it. */
+    supersedes: Sha256.optional(),
+    /** Excluded raw data that accuses: what one volunteer alone saw is never outvoted in silence. */
+    minority: z.array(z.strictObject({ id: Sha256, verdict: z.enum(['suspicious', 'confirmed']) })).max(100),
     /** The job whole, so that its id can be recomputed. */
     job: z.strictObject({ id: Sha256, definition: Job }),
     /** Tests whose outcome the volunteers found to be flaky. */
@@ -39,11 +63,16 @@ export const ReportStatement = statementOf(
   }),
 )
 export type ReportStatement = z.infer<typeof ReportStatement>
+export type Minority = ReportStatement['predicate']['minority'][number]
 
-/** An attestation's id and who signed it. */
+/** An attestation's id, who signed it and how its word counts. */
 export interface Voter {
   readonly attestation: string
   readonly volunteer: string
+  readonly role: Role
+  readonly operator: string
+  readonly weight: number
+  readonly logIndex: number
 }
 
 export function reportStatement(input: {
@@ -53,10 +82,15 @@ export function reportStatement(input: {
   timeVerified: string
   job: Job
   agreeing: readonly Voter[]
-  dissenting: readonly Voter[]
+  /** Dissenting ones and those of shadow seats. */
+  excluded: readonly Voter[]
+  rawLog: { key: string; fromIndex: number; toIndex: number }
+  sequence: number
+  supersedes?: string | undefined
+  minority: readonly Minority[]
   flaky: readonly string[]
   evaluation: Evaluation
-  rules?: Rules
+  rules: Rules
 }): ReportStatement {
   const { job, evaluation } = input
   return {
@@ -67,15 +101,19 @@ export function reportStatement(input: {
       timeVerified: input.timeVerified,
       resourceUri: purlOf(job.subject),
       policy: policyOf(input.rules),
-      inputAttestations: sorted(input.agreeing).map(({ attestation, volunteer }) => ({
-        digest: { sha256: attestation },
-        annotations: { volunteer },
+      inputAttestations: sorted(input.agreeing).map(one => ({
+        digest: { sha256: one.attestation },
+        annotations: voiceOf(one),
       })),
-      excluded: sorted(input.dissenting).map(({ attestation, volunteer }) => ({
-        id: attestation,
-        volunteer,
-        reason: 'dissent',
+      excluded: sorted(input.excluded).map(one => ({
+        id: one.attestation,
+        ...voiceOf(one),
+        reason: one.role === 'shadow' ? 'shadow' : 'dissent',
       })),
+      rawLog: input.rawLog,
+      sequence: input.sequence,
+      ...(input.supersedes !== undefined && { supersedes: input.supersedes }),
+      minority: [...input.minority],
       job: { id: jobId(job), definition: job },
       flaky: [...input.flaky].sort(),
       verificationResult: verificationResultOf(evaluation),
@@ -110,6 +148,10 @@ function percentEncode(text: string): string {
     /[!'()*]/g,
     char => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   )
+}
+
+function voiceOf({ volunteer, role, operator, weight, logIndex }: Voter) {
+  return { volunteer, role, operator, weight, logIndex }
 }
 
 function sorted(voters: readonly Voter[]): Voter[] {

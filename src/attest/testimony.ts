@@ -1,7 +1,7 @@
 import { PytiError } from '../errors.ts'
 import { publicKeyFromPeerId } from '../peer-id.ts'
 import { canonicalJson } from '../wire/canonical.ts'
-import type { Envelope } from '../wire/commands.ts'
+import type { Envelope } from '../wire/envelope.ts'
 import { demandedBackend, type Job, jobId } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import { RawData } from '../wire/raw-data.ts'
@@ -24,12 +24,19 @@ export interface Testimony {
  * this peer says it.
  * @throws PytiError `bad-envelope` | `bad-signature` | `bad-statement` | `bad-key` | `bad-peer-id`
  */
-export function readTestimony(envelope: Envelope): Testimony {
+export async function readTestimony(envelope: Envelope): Promise<Testimony> {
   const claimed = parseStatement(RawDataStatement, unverifiedPayload(envelope))
   const { volunteer } = claimed.predicate
   const publicKey = publicKeyFromPeerId(volunteer)
-  const statement = parseStatement(RawDataStatement, openEnvelope(envelope, publicKey))
+  const statement = parseStatement(RawDataStatement, await openEnvelope(envelope, publicKey))
   return { attestation: attestationId(envelope), volunteer, publicKey, statement }
+}
+
+/** One after the other, so that of several bad ones it is always the first that is named. Throws like `readTestimony`. */
+export async function readTestimonies(envelopes: readonly Envelope[]): Promise<Testimony[]> {
+  const testimonies: Testimony[] = []
+  for (const envelope of envelopes) testimonies.push(await readTestimony(envelope))
+  return testimonies
 }
 
 /**

@@ -1,10 +1,13 @@
 import { ballotOf } from '../consensus/ballot.ts'
-import { decide, defaultRules } from '../consensus/decide.ts'
+import { classes } from '../consensus/classes.ts'
+import { decide } from '../consensus/decide.ts'
 import { evaluate, verificationResultOf } from '../report/evaluate.ts'
+import { toHex } from '../wire/bytes.ts'
 import { canonicalJson } from '../wire/canonical.ts'
 import type { RawData } from '../wire/raw-data.ts'
 import type { Bundle } from './bundle.ts'
 import { type CheckList, demand, Unknown } from './checks.ts'
+import { minorityOf } from './minority.ts'
 import { policyOf } from './policy.ts'
 import type { ReportStatement } from './report-statement.ts'
 import { demandSameJob, rawDataDigest, rawDataOf, type Testimony } from './testimony.ts'
@@ -25,44 +28,45 @@ interface Evidence {
 }
 
 /** Checks that what the signatures cover fits together and leads to this report. */
-export function checkContents(list: CheckList, contents: Contents): void {
-  list.check('distinct-volunteers', () => checkVolunteers(contents))
-  list.check('subject', () => checkSubject(contents))
-  list.check('nonce', () => checkTask(contents))
-  const evidence = list.get(
+export async function checkContents(list: CheckList, contents: Contents): Promise<void> {
+  await list.check('distinct-volunteers', () => checkVolunteers(contents))
+  await list.check('subject', () => checkSubject(contents))
+  await list.check('nonce', () => checkTask(contents))
+  const evidence = await list.get(
     'raw-data-complete',
     () => gatherEvidence(contents),
     found => `${found.length} raw data, all accounted for in the report`,
   )
   if (evidence) {
-    const agreed = list.get(
+    const agreed = await list.get(
       'agreement',
       () => checkAgreement(contents.report, evidence),
       agreeing => `${agreeing.length} of ${evidence.length} volunteers agree; consensus computed again`,
     )
-    if (agreed) list.check('evaluation', () => checkEvaluation(contents.report, agreed))
+    if (agreed) await list.check('evaluation', () => checkEvaluation(contents.report, agreed))
   }
-  list.check('distribution', () => checkDistribution(contents))
+  await list.check('distribution', () => checkDistribution(contents))
 }
 
 /** Keys are counted, never envelopes, key ids or spellings of a peer id (attestation.md section 4, pitfall 2). */
 function checkVolunteers({ report, reportKey, testimonies, options }: Contents): string {
-  const keys = new Set(testimonies.map(({ publicKey }) => Buffer.from(publicKey).toString('hex')))
+  const keys = new Set(testimonies.map(({ publicKey }) => toHex(publicKey)))
   demand(keys.size === testimonies.length, 'a volunteer speaks more than once')
   demand(
     testimonies.every(({ volunteer }) => volunteer !== reportKey),
     'the coordinator speaks as a volunteer too',
   )
-  const wanted = options.minimumVolunteers ?? defaultRules.quorum
   const { inputAttestations, policy } = report.predicate
+  const { jobClass, quorum, odds } = policy.annotations
+  const usual = classes[jobClass]
+  const wanted = options.minimumVolunteers ?? usual.quorum
   demand(
-    policy.annotations.quorum >= Math.min(wanted, defaultRules.quorum),
-    `the report was made with a quorum of ${policy.annotations.quorum}, but ${wanted} volunteers are wanted`,
+    quorum >= Math.min(wanted, usual.quorum) && odds >= usual.odds,
+    `the report was made with a quorum of ${quorum} and odds of ${odds}, but class ${jobClass} needs ${usual.quorum} and ${usual.odds}`,
   )
-  const named = new Set(inputAttestations.map(input => input.digest.sha256))
-  const agreeing = testimonies.filter(({ attestation }) => named.has(attestation)).length
-  demand(agreeing >= wanted, `${agreeing} volunteers agree, but ${wanted} are wanted`)
-  return `${keys.size} distinct keys, ${agreeing} of them agreeing; ${wanted} wanted`
+  const operators = new Set(inputAttestations.map(input => input.annotations.operator))
+  demand(operators.size >= wanted, `${operators.size} volunteers agree, but ${wanted} are wanted`)
+  return `${keys.size} distinct keys; volunteers of ${operators.size} operators agree, ${wanted} wanted (class ${jobClass})`
 }
 
 function checkSubject({ report, testimonies }: Contents): string {
@@ -105,22 +109,38 @@ function gatherEvidence({ bundle, report, testimonies }: Contents): Evidence[] {
 }
 
 function checkAgreement({ predicate }: ReportStatement, evidence: Evidence[]): RawData[] {
+  const voices = new Map([
+    ...predicate.inputAttestations.map(input => [input.digest.sha256, input.annotations] as const),
+    ...predicate.excluded.map(entry => [entry.id, entry] as const),
+  ])
   const decision = decide(
-    evidence.map(({ testimony, rawData }) => ({ volunteer: testimony.volunteer, ballot: ballotOf(rawData) })),
+    evidence.map(({ testimony: { volunteer, attestation }, rawData }) => {
+      const voice = voices.get(attestation)
+      demand(voice !== undefined, `the report does not account for what ${volunteer} says`)
+      const { role, operator, weight } = voice
+      return { volunteer, role, cluster: operator, weight, ballot: ballotOf(rawData) }
+    }),
     predicate.policy.annotations,
   )
-  if (decision.kind === 'unresolved') demand(false, decision.reason)
+  if (decision.kind === 'unresolved' || decision.kind === 'flaky') demand(false, decision.reason)
   demand(decision.kind === 'accept', 'there are too few volunteers to agree')
   const volunteers = (voters: { volunteer: string }[]) => voters.map(voter => voter.volunteer).sort()
   const said = {
     agreeing: volunteers(predicate.inputAttestations.map(input => input.annotations)),
-    dissenting: volunteers(predicate.excluded),
+    dissenting: volunteers(predicate.excluded.filter(entry => entry.reason === 'dissent')),
     flaky: predicate.flaky,
   }
   const { agreeing, dissenting, flaky } = decision
   demand(
     canonicalJson(said) === canonicalJson({ agreeing, dissenting, flaky }),
     'who agrees, who does not and what is flaky is not what follows from the raw data',
+  )
+  const excluded = evidence
+    .filter(({ testimony }) => !agreeing.includes(testimony.volunteer))
+    .map(({ testimony: { attestation }, rawData }) => ({ attestation, rawData }))
+  demand(
+    canonicalJson(predicate.minority) === canonicalJson(minorityOf(excluded)),
+    'what single volunteers saw is not what the report says of it',
   )
   return evidence
     .filter(({ testimony }) => agreeing.includes(testimony.volunteer))
@@ -136,6 +156,11 @@ function checkEvaluation({ predicate }: ReportStatement, rawData: RawData[]): st
   demand(
     canonicalJson(evaluation) === canonicalJson(predicate.evaluation),
     'the evaluation is not what follows from the raw data',
+  )
+  const { jobClass } = predicate.policy.annotations
+  demand(
+    jobClass === 'open' || jobClass === 'X' || !['suspicious', 'confirmed'].includes(evaluation.verdict),
+    `a report that accuses needs class X, not ${jobClass}`,
   )
   demand(
     verificationResultOf(evaluation) === predicate.verificationResult,

@@ -1,44 +1,47 @@
 import { publicKeyFromPeerId } from '../peer-id.ts'
-import type { Envelope } from '../wire/commands.ts'
+import type { Envelope } from '../wire/envelope.ts'
 import { jobId } from '../wire/job.ts'
 import { type CheckList, demand, Unknown } from './checks.ts'
 import { openEnvelope, unverifiedPayload } from './dsse.ts'
 import { claimedReportKey, purlOf, ReportStatement } from './report-statement.ts'
 import { parseStatement } from './statement.ts'
-import { readTestimony, type Testimony } from './testimony.ts'
+import { readTestimonies, type Testimony } from './testimony.ts'
 import type { VerifyOptions } from './verify.ts'
 
 /** Checks the report by itself: signature, signer, statement, job id. */
-export function checkReport(
+export async function checkReport(
   list: CheckList,
   envelope: Envelope,
   options: VerifyOptions,
-): { key: string; statement: ReportStatement | undefined } | undefined {
-  const signed = list.get(
+): Promise<{ key: string; statement: ReportStatement | undefined } | undefined> {
+  const signed = await list.get(
     'report-signature',
-    () => {
+    async () => {
       const key = claimedReportKey(unverifiedPayload(envelope))
-      return { key, payload: openEnvelope(envelope, publicKeyFromPeerId(key)) }
+      return { key, payload: await openEnvelope(envelope, publicKeyFromPeerId(key)) }
     },
     ({ key }) => `signed by report key ${key}`,
   )
   if (signed === undefined) return undefined
   const { key, payload } = signed
-  list.check('coordinator-key', () => checkPinned(key, options.trustedKeys))
-  const statement = list.get(
+  await list.check('coordinator-key', () => checkPinned(key, options.trustedKeys))
+  const statement = await list.get(
     'report-statement',
     () => readReport(payload),
     ({ predicate }) => `${predicate.resourceUri}, made ${predicate.timeVerified}`,
   )
-  if (statement) list.check('job-id', () => checkJob(statement))
+  if (statement) await list.check('job-id', () => checkJob(statement))
   return { key, statement }
 }
 
 /** Checks the signature of every volunteer's statement. */
-export function checkTestimonies(list: CheckList, envelopes: readonly Envelope[]): Testimony[] | undefined {
+export function checkTestimonies(
+  list: CheckList,
+  envelopes: readonly Envelope[],
+): Promise<Testimony[] | undefined> {
   return list.get(
     'raw-data-signatures',
-    () => envelopes.map(readTestimony),
+    () => readTestimonies(envelopes),
     testimonies => `${testimonies.length} statements, each signed by the volunteer it names`,
   )
 }

@@ -4,6 +4,7 @@ import { type Check, CheckList } from './checks.ts'
 import type { ReportStatement } from './report-statement.ts'
 import type { Testimony } from './testimony.ts'
 import { checkContents } from './verify-contents.ts'
+import { checkLog } from './verify-log.ts'
 import { checkReport, checkTestimonies } from './verify-signatures.ts'
 
 export interface VerifyOptions {
@@ -13,9 +14,16 @@ export interface VerifyOptions {
   readonly trustedKeys?: readonly string[]
   /**
    * Agreeing volunteers the reader wants to see.
-   * @default 3
+   * @default what the job's class asks for
    */
   readonly minimumVolunteers?: number
+  /** Key of the log the reader trusts, as a C2SP vkey. */
+  readonly logKey?: string
+  /** Keys of witnesses the reader trusts, as C2SP vkeys, and how many of them must have signed: all when left out. */
+  readonly witnesses?: readonly string[]
+  readonly minimumWitnesses?: number
+  /** A checkpoint of the log that the reader got earlier, whose signature was checked then. */
+  readonly seenCheckpoint?: string
 }
 
 export interface Verification {
@@ -33,20 +41,27 @@ export interface Verification {
 
 /**
  * Checks a report bundle offline, down to the raw data: who signed, that the volunteers are distinct and speak of this
- * very job, that nothing is missing, that consensus and evaluation follow from the raw data. Never throws for what a
- * bundle holds; each failure is a named check.
+ * very job, that nothing is missing, that consensus and evaluation follow from the raw data. Never throws (rejects) for
+ * what a bundle holds; each failure is a named check.
  */
-export function verifyBundle(bytes: Uint8Array, options: VerifyOptions = {}): Verification {
+export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions = {}): Promise<Verification> {
   const list = new CheckList()
-  const bundle = list.get(
+  const bundle = await list.get(
     'bundle-form',
     () => decodeBundle(bytes),
     ({ rawData }) => `one report and the signed statements of ${rawData.length} volunteers`,
   )
-  const signed = bundle && checkReport(list, bundle.report, options)
-  const testimonies = bundle && checkTestimonies(list, bundle.rawData)
+  const signed = bundle && (await checkReport(list, bundle.report, options))
+  const testimonies = bundle && (await checkTestimonies(list, bundle.rawData))
   if (bundle && signed?.statement && testimonies)
-    checkContents(list, { bundle, report: signed.statement, reportKey: signed.key, testimonies, options })
+    await checkContents(list, {
+      bundle,
+      report: signed.statement,
+      reportKey: signed.key,
+      testimonies,
+      options,
+    })
+  if (bundle && signed?.statement) await checkLog(list, bundle, signed.statement, options)
   const checks = list.list()
   return {
     ok: checks.every(check => check.state !== 'failed'),

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
@@ -9,6 +9,7 @@ import { createIndexClient } from '../pypi/index-client.ts'
 import { prepareInputs } from '../pypi/intake.ts'
 import type { IndexConfig } from '../pypi/pip-config.ts'
 import { redactUrl } from '../pypi/redact.ts'
+import { cpuLevelOf } from '../sandbox/cpu-level.ts'
 import type { ImageStore } from '../sandbox/image/store.ts'
 import { VmPool } from '../sandbox/pool.ts'
 import { runJobIn } from '../sandbox/run-guest.ts'
@@ -18,6 +19,11 @@ import type { JobTools } from '../volunteer/run-job.ts'
 import { backendFor, type Job } from '../wire/job.ts'
 import { imageFinder } from './find-image.ts'
 import type { Paths } from './paths.ts'
+
+/** What package code may see of this machine's processor; `unknown` where that cannot be told. */
+export async function readCpuLevel(): Promise<string> {
+  return cpuLevelOf(await readFile('/proc/cpuinfo', 'utf8').catch(() => ''))
+}
 
 /** The real machine behind a volunteer's jobs: the index pip uses, uv, the download cache, and VMs. */
 export function jobTools(options: {

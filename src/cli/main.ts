@@ -12,6 +12,7 @@ import { submitCommand } from './commands/submit.ts'
 import { testCommand } from './commands/test.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { volunteerCommand } from './commands/volunteer.ts'
+import { witnessCommand } from './commands/witness.ts'
 import { exitCodes, reportError } from './output.ts'
 import { repositoryDir } from './paths.ts'
 
@@ -32,6 +33,7 @@ for (const command of [
   compareCommand(),
   coordinatorCommand(),
   volunteerCommand(),
+  witnessCommand(),
   submitCommand(),
   reportCommand(),
   imageCommand(),

@@ -173,7 +173,7 @@ async function conclude(
   const path = join(options.outDir, `${subject.filename}.intoto.jsonl`)
   await mkdir(options.outDir, { recursive: true })
   await writeFile(path, bytes)
-  const verification = verifyBundle(bytes, {
+  const verification = await verifyBundle(bytes, {
     distribution: { sha256: subject.sha256, size: subject.size },
     trustedKeys: [network.coordinator.reportKey],
     minimumVolunteers: Math.min(3, options.volunteers),
@@ -188,7 +188,7 @@ async function conclude(
       `the report of ${subject.filename} does not verify: ${failed.map(check => `${check.name} (${check.detail})`).join(', ')}`,
     )
   }
-  const rawData = agreeingRawData(decodeBundle(bytes), verification)
+  const rawData = await agreeingRawData(decodeBundle(bytes), verification)
   const agreement = {
     profile: report.predicate.job.definition.profile,
     volunteers: verification.volunteers.length,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PytiError } from '../errors.ts'
 import type { Backend } from '../wire/job.ts'
-import { Profile, TaskName, taskNames } from '../wire/job.ts'
+import { PeerIdText, Profile, TaskName, taskNames } from '../wire/job.ts'
 
 const Ms = z.int().min(1)
 const second = 1_000
@@ -13,14 +13,30 @@ const factor = z.number().min(1).max(100)
 const CoordinatorConfigSchema = z.strictObject({
   /** Told to volunteers in `hello`. */
   software: z.string().max(100).default('pyti'),
-  /** Agreeing raw data a report needs. */
+  /** Agreeing raw data a report needs where nobody is weighed. */
   quorum: z.int().min(1).max(64).default(3),
-  /** Ballots after which a job without agreement ends. */
-  maxSeats: z.int().min(1).max(64).default(7),
+  /** Volunteers somebody vouches for. With any of them seats are drawn and answers weighed; without, whoever asks gets a seat. */
+  founders: z.array(PeerIdText).max(10_000).default([]),
+  /** Volunteers run by the community, which look into dissents. */
+  referees: z.array(PeerIdText).max(1_000).default([]),
+  /** C2SP vkeys of witnesses: a draw needs the signature of each on the checkpoint it is made from. */
+  witnesses: z.array(z.string().max(300)).max(20).default([]),
+  /** Projects that very many others install (normalised names). */
+  popular: z.array(z.string().max(200)).max(100_000).default([]),
+  /** A drawn volunteer that is connected and does not take its seat is passed over after so long. */
+  passMs: Ms.default(60 * second),
+  /** Of 1,000 agreed jobs so many are repeated, before their report is out, to check one volunteer. */
+  knownPerMille: z.int().min(0).max(1_000).default(30),
+  /** A report waits at most so long for that. */
+  knownHoldMs: Ms.default(30 * minute),
+  /** A roster that nobody new waits for is made again when it is so old. */
+  rosterMs: Ms.default(10 * minute),
+  /** What is logged is under a published checkpoint after so long, by the receipts given for it. */
+  mergeMs: Ms.default(10 * minute),
   /** Seats one volunteer may take in one job, when it loses them or gives them back. */
   maxAttemptsPerVolunteer: z.int().min(1).default(3),
   /** Seats of one job in all. */
-  maxAttempts: z.int().min(1).default(12),
+  maxAttempts: z.int().min(1).default(24),
   /** Volunteers that must say the same about the file (missing, other bytes) to end the job with that reason. */
   fileComplaints: z.int().min(1).default(3),
   /**
@@ -68,12 +84,9 @@ const CoordinatorConfigSchema = z.strictObject({
 export type CoordinatorConfig = Readonly<z.infer<typeof CoordinatorConfigSchema>>
 export type CoordinatorOptions = z.input<typeof CoordinatorConfigSchema>
 
-const Checked = CoordinatorConfigSchema.refine(config => config.maxSeats >= config.quorum, {
-  path: ['maxSeats'],
-  message: 'must not be less than quorum',
-}).refine(config => config.maxAttempts >= config.maxSeats, {
+const Checked = CoordinatorConfigSchema.refine(config => config.maxAttempts >= config.quorum, {
   path: ['maxAttempts'],
-  message: 'must not be less than maxSeats',
+  message: 'must not be less than quorum',
 })
 
 /**

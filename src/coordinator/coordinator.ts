@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import type { Network } from '../net/network.ts'
 import { peerIdFromPublicKey } from '../peer-id.ts'
 import type { BlobStore, Store } from '../store/store.ts'
+import type { TileFiles } from '../store/tile-files.ts'
 import { checkSchemaVersion } from '../store/version.ts'
 import type { JobStatus } from '../wire/commands.ts'
 import { createBackground } from './background.ts'
@@ -13,17 +14,23 @@ import { followUploads, type UploadFeed } from './follow.ts'
 import { serveCommands, submissions } from './handlers.ts'
 import { createIntake } from './intake.ts'
 import { createJobs } from './jobs.ts'
+import { createLedger } from './ledger.ts'
+import { createLogKeeper } from './log-keeper.ts'
 import type { JobRequest, Random } from './new-job.ts'
+import { createOffers } from './offers.ts'
+import { createPublicLog } from './public-log.ts'
 import { createPublisher } from './publisher.ts'
-import { openRecords, type ReportEntry } from './records.ts'
+import { openRecords } from './records.ts'
 import { createRefusals } from './refusals.ts'
-import { findReports } from './reports.ts'
+import { type FoundReport, findReports } from './reports.ts'
 import { createRoster } from './roster.ts'
+import type { SequencerOptions } from './sequencer.ts'
 import { createSerial } from './serial.ts'
-import type { Effect, JobRecord } from './state.ts'
+import { type Effect, isFinished, type JobRecord } from './state.ts'
 import { statusOf } from './status.ts'
 import { bringFile, submitJob } from './submit.ts'
 import { runTimers } from './timers.ts'
+import { createTrust } from './trust.ts'
 
 export interface CoordinatorDeps {
   network: Network
@@ -33,6 +40,12 @@ export interface CoordinatorDeps {
   random: Random
   /** Signs reports; not the network identity (attestation.md 2.1). */
   reportSigner: Signer
+  /** Signs checkpoints of the log and receipts, and nothing else. */
+  logSigner: Signer
+  /** Where the log is published. */
+  logFiles: TileFiles
+  /** Asks witnesses to sign a checkpoint. */
+  cosign?: SequencerOptions['cosign']
   log: Logger
   config: CoordinatorConfig
   /** New files to make jobs of. */
@@ -42,6 +55,8 @@ export interface CoordinatorDeps {
 }
 
 export interface Coordinator {
+  /** Key of the log, as a C2SP vkey. */
+  readonly logKey: string
   /** @throws PytiError of the store, e.g. `store-too-new` */
   start(): Promise<void>
   /** Finishes what has begun; the store and the network are the caller's to close. */
@@ -52,10 +67,13 @@ export interface Coordinator {
   /** After every change of a job. @returns removes the listener */
   onChange(listener: (status: JobStatus) => void): () => void
   /** Newest first. */
-  reports(query: { sha256: string } | { filename: string }): Promise<ReportEntry[]>
+  reports(query: { sha256: string } | { filename: string }): Promise<FoundReport[]>
   /** How often each command was refused, by `COMMAND CODE`. */
   refusals(): Record<string, number>
 }
+
+/** Begins the name of every log of this software; the key makes it unique. */
+const logName = 'pyti.example/log'
 
 /** Puts the parts together; the only state beside the store is what `start` reads from it. */
 export function createCoordinator(deps: CoordinatorDeps): Coordinator {
@@ -71,11 +89,36 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   let forgetPeers = () => {}
   let started = false
 
+  const fail = (error: unknown) => {
+    log.error('the store has failed; stopping all work', { error: messageOf(error) })
+    stopping.abort(new PytiError('store-failed', 'the store has failed', { cause: error }))
+    deps.onFailure?.(error)
+  }
+  const ledger = createLedger({ store, onFailure: fail })
+  const publicLog = createPublicLog({
+    ...deps,
+    ledger,
+    records,
+    files: deps.logFiles,
+    signer: deps.logSigner,
+    origin: `${logName}/${peerIdFromPublicKey(deps.logSigner.publicKey)}`,
+    onFailure: fail,
+  })
+  const { founders, referees, witnesses, quorum } = config
+  const trust = createTrust({
+    ledger,
+    records,
+    clock,
+    config,
+    policy: { founders, referees, witnesses, quorum },
+  })
+  const offers = createOffers({ trust, roster, clock, config })
   const jobs = createJobs({
-    store,
+    ledger,
     records,
     clock,
     rules: config,
+    close: trust.close,
     onStep(job, effects) {
       try {
         afterStep(job, effects)
@@ -84,14 +127,18 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         log.error('a listener failed', { job: job.id, error: messageOf(error) })
       }
     },
-    onFailure(error) {
-      log.error('the store has failed; stopping all work', { error: messageOf(error) })
-      stopping.abort(new PytiError('store-failed', 'the store has failed', { cause: error }))
-      deps.onFailure?.(error)
-    },
   })
-  const publish = createPublisher({ ...deps, jobs, records, background, stopping: stopping.signal })
+  const publish = createPublisher({
+    ...deps,
+    jobs,
+    records,
+    publicLog,
+    background,
+    stopping: stopping.signal,
+  })
   const intake = createIntake({ network, jobs, records, blobs, config })
+
+  const keepLog = createLogKeeper({ jobs, records, trust, publicLog, background, log, clock, random, config })
 
   const advertise = () => {
     // Larger than before even after a restart, so that nobody takes a new hint for an old one.
@@ -102,6 +149,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     log.debug('job changed', { job: job.id, phase: job.phase, wanted: job.wanted, seats: job.seats.length })
     if (job.phase === 'unresolved')
       log.info('job ended without agreement', { job: job.id, reason: job.reason })
+    if (isFinished(job)) offers.forget(job.id)
     for (const effect of effects) if (effect.type === 'publish') publish(job.id)
     if (effects.some(effect => effect.type === 'advertise')) advertise()
     if (listeners.size === 0) return
@@ -110,10 +158,14 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   }
 
   return {
+    logKey: publicLog.key,
     async start() {
       if (started) throw new PytiError('already-started', 'a coordinator starts once')
       started = true
       await checkSchemaVersion(store)
+      await ledger.load()
+      await publicLog.load()
+      await trust.load()
       await jobs.load()
       for (const { volunteer } of jobs.leases())
         roster.disconnected(volunteer, clock.now() + config.restartGraceMs)
@@ -126,6 +178,9 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         jobs,
         records,
         roster,
+        trust,
+        offers,
+        publicLog,
         serial,
         intake,
         refusals,
@@ -135,12 +190,12 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       })
       advertise()
       background.start('timer loop', () =>
-        runTimers({ jobs, roster, clock, log, config, publish }, stopping.signal),
+        runTimers({ jobs, roster, offers, clock, log, config, publish, keepLog }, stopping.signal),
       )
       const { feed } = deps
       if (feed)
         background.start('following uploads', () =>
-          followUploads({ feed, jobs, records, clock, random, log, config }, stopping.signal),
+          followUploads({ feed, jobs, records, trust, clock, random, log, config }, stopping.signal),
         )
     },
     async stop() {
@@ -152,7 +207,9 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     },
     async submit(request) {
       if (request.origin === 'coordinator') await bringFile(request.subject, blobs)
-      return serial.run(submissions, () => submitJob(request, { jobs, clock, random, config }))
+      return serial.run(submissions, () =>
+        submitJob(request, { jobs, records, trust, clock, random, config }),
+      )
     },
     async status(id) {
       const record = await jobs.find(id)

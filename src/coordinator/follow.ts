@@ -2,12 +2,12 @@ import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { jobId, Subject } from '../wire/job.ts'
+import { Subject } from '../wire/job.ts'
 import { type CoordinatorConfig, profileFor } from './config.ts'
 import type { Jobs } from './jobs.ts'
-import { jobFor, type Random } from './new-job.ts'
-import type { Records } from './records.ts'
-import { isOpen, type JobRecord, newJobRecord } from './state.ts'
+import { jobFor } from './new-job.ts'
+import { type NewRecordOptions, newRecord } from './new-record.ts'
+import { isOpen, type JobRecord } from './state.ts'
 
 /** New files on an index, in the order of a cursor that only the feed can read. */
 export interface UploadFeed {
@@ -17,12 +17,10 @@ export interface UploadFeed {
 
 const Poll = z.object({ cursor: z.string().max(10_000), uploads: z.array(z.unknown()).max(100_000) })
 
-export interface FollowOptions {
+export interface FollowOptions extends NewRecordOptions {
   feed: UploadFeed
   jobs: Jobs
-  records: Records
   clock: Clock
-  random: Random
   log: Logger
   config: CoordinatorConfig
 }
@@ -66,7 +64,7 @@ async function pollOnce(options: FollowOptions, signal: AbortSignal): Promise<vo
   if (signal.aborted) return
   const added = await newRecords(uploads, options)
   if (cursor === before && added.length === 0) return
-  await jobs.add(added, [records.cursors.put(cursorName, { cursor })])
+  await jobs.add(added, { writes: [records.cursors.put(cursorName, { cursor })] })
   if (added.length > 0) log.info('uploads became jobs', { uploads: uploads.length, jobs: added.length })
 }
 
@@ -87,12 +85,12 @@ async function newRecords(uploads: unknown[], options: FollowOptions): Promise<J
     const now = clock.now()
     const request = { subject: subject.data, origin: 'index', tasks: config.followTasks } as const
     const job = jobFor(request, profileFor(config), now, random)
-    added.push(newJobRecord(jobId(job), job, now, config))
+    added.push(await newRecord(job, now, options))
   }
   return added
 }
 
-async function hasJob(records: Records, sha256: string): Promise<boolean> {
+async function hasJob(records: FollowOptions['records'], sha256: string): Promise<boolean> {
   for await (const _ of records.jobsByFile.entries({ under: `${sha256}/`, limit: 1 })) return true
   return false
 }

@@ -11,6 +11,7 @@ import {
 import type { Background } from './background.ts'
 import { type DrawOptions, drawLeases } from './draw.ts'
 import type { Intake } from './intake.ts'
+import type { PublicLog } from './public-log.ts'
 import type { Records } from './records.ts'
 import type { Refusals } from './refusals.ts'
 import { findReports } from './reports.ts'
@@ -18,10 +19,13 @@ import type { Roster } from './roster.ts'
 import type { Serial } from './serial.ts'
 import { statusOf } from './status.ts'
 import { bringFile, submitJob } from './submit.ts'
+import type { Trust } from './trust.ts'
 
 export interface HandlerOptions extends DrawOptions {
   network: Network
   records: Records
+  trust: Trust
+  publicLog: PublicLog
   blobs: BlobStore
   roster: Roster
   intake: Intake
@@ -40,7 +44,7 @@ export const submissions = 'submit'
 
 /** Answers the command API and serves blobs. */
 export function serveCommands(options: HandlerOptions): void {
-  const { network, blobs, intake, jobs, records, roster, config } = options
+  const { network, blobs, intake, jobs, records, roster, config, publicLog } = options
   const serve = server(options)
 
   serve('hello', (request, { peer }) => hello(peer, request, options))
@@ -63,9 +67,14 @@ export function serveCommands(options: HandlerOptions): void {
     return {}
   })
 
-  serve('raw-data', async (request, { peer, signal }) => ({
-    attestation: await intake(peer, request, signal),
-  }))
+  serve('raw-data', async (request, { peer, signal }) => {
+    const attestation = await intake(peer, request, signal)
+    return { attestation, receipt: await publicLog.receipt(attestation) }
+  })
+
+  serve('log-head', ({ size }) => publicLog.head(size))
+
+  serve('log-proof', async ({ attestation }) => ({ proof: await publicLog.proof(attestation) }))
 
   serve('submit', async (request, { peer, signal }) => {
     const { subject } = request
@@ -93,8 +102,8 @@ export function serveCommands(options: HandlerOptions): void {
 
 async function hello(
   peer: string,
-  { version, slots, backends, leases }: CommandRequest<'hello'>,
-  { serial, jobs, roster, config, reportKey }: HandlerOptions,
+  { version, slots, backends, cpu, operator = peer, leases }: CommandRequest<'hello'>,
+  { serial, jobs, roster, config, reportKey, network, trust, publicLog }: HandlerOptions,
 ): Promise<CommandReply<'hello'>> {
   if (version !== commandApiVersion) {
     const advice = version < commandApiVersion ? 'update this volunteer' : 'the coordinator needs an update'
@@ -102,7 +111,8 @@ async function hello(
     throw new CommandError('UNSUPPORTED_VERSION', message)
   }
   await serial.run(peer, async () => {
-    roster.introduce(peer, { slots, backends })
+    roster.introduce(peer, { slots, backends, cpu, operator })
+    trust.met(peer, { operator, network: network.prefixOf(peer) })
     const running = new Set(leases)
     const gone = [...jobs.leases()].filter(
       ({ volunteer, lease }) => volunteer === peer && !running.has(lease),
@@ -110,7 +120,7 @@ async function hello(
     for (const { job, lease } of gone)
       await jobs.apply(job, { type: 'volunteer-lost', lease, end: 'restarted' })
   })
-  return { version: commandApiVersion, reportKey, software: config.software }
+  return { version: commandApiVersion, reportKey, logKey: publicLog.key, software: config.software }
 }
 
 /** Wraps handlers: nothing is begun while stopping, and every refusal is counted, logged and translated. */

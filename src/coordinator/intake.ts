@@ -1,9 +1,11 @@
+import { accusationOf } from '../attest/minority.ts'
+import { purlOf } from '../attest/report-statement.ts'
 import { ballotOf } from '../consensus/ballot.ts'
 import { PytiError } from '../errors.ts'
 import { CommandError } from '../net/command-error.ts'
 import type { Network } from '../net/network.ts'
 import type { BlobStore } from '../store/store.ts'
-import type { Envelope } from '../wire/commands.ts'
+import type { Envelope } from '../wire/envelope.ts'
 import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Records } from './records.ts'
@@ -48,26 +50,28 @@ async function takeIn(
   volunteer: string,
   { lease, envelope }: Handover,
   signal: AbortSignal,
-  { network, jobs, records, blobs, config }: IntakeOptions,
+  { network, jobs, records, blobs }: IntakeOptions,
 ): Promise<string> {
   const record = await jobs.findByLease(lease)
   const seat = record?.seats.find(candidate => candidate.lease === lease)
   if (!record || seat?.volunteer !== volunteer)
     throw new PytiError('stale-lease', `you hold no lease ${lease}`)
 
-  const { testimony, blob } = checkEnvelope(envelope, record.job, volunteer)
+  const { testimony, blob } = await checkEnvelope(envelope, record.job, volunteer)
   const { attestation } = testimony
-  if (seatForSubmission(record, lease, attestation, config) === 'known') return attestation
+  if (seatForSubmission(record, lease, attestation) === 'known') return attestation
   const bytes = await collect(network.fetchBlob(volunteer, blob, { signal }), blob.size)
-  const rawData = checkRawData(testimony, bytes, record.job)
+  const rawData = await checkRawData(testimony, bytes, record.job)
   for (const { sha256, size } of rawData.attachments)
     await blobs.put(sha256, network.fetchBlob(volunteer, { sha256, size }, { signal }))
   await blobs.put(blob.sha256, [bytes])
 
   const stored = records.attestations.put(attestation, { job: record.id, volunteer, envelope })
-  const submission = { attestation, rawData: blob }
+  const submission = { attestation, rawData: blob, accusing: accusationOf(rawData) !== undefined }
   const event = { type: 'raw-data-accepted', lease, submission, ballot: ballotOf(rawData) } as const
-  await jobs.apply(record.id, event, [stored])
+  const { subject } = record.job
+  const leaf = { kind: 'raw', id: attestation, subject: subject.sha256, purl: purlOf(subject) } as const
+  await jobs.apply(record.id, event, { writes: [stored], entries: [leaf] })
   return attestation
 }
 

@@ -1,6 +1,9 @@
+import type { Entry } from '../attest/log/entry.ts'
 import type { Clock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
-import type { Store, Write } from '../store/store.ts'
+import { isClosing } from './closing.ts'
+import type { Ledger } from './ledger.ts'
+import { type Logged, logged } from './log-documents.ts'
 import { loadUnfinished, type Records, writesFor } from './records.ts'
 import { createSerial } from './serial.ts'
 import {
@@ -10,6 +13,7 @@ import {
   type JobRecord,
   type JobRules,
   type StoredJob,
+  taskOf,
 } from './state.ts'
 import { step } from './step.ts'
 
@@ -20,7 +24,7 @@ export interface LiveLease {
   deadline: number
 }
 
-/** All jobs: unfinished ones in memory, every change through one atomic batch of the store. */
+/** All jobs: unfinished ones in memory, every change through one atomic batch of the store with what the log says of it. */
 export interface Jobs {
   /** Reads the unfinished jobs; before anything else. */
   load(): Promise<void>
@@ -34,33 +38,33 @@ export interface Jobs {
   /** Seats that could be handed out now, over all jobs. */
   openSeats(): number
   /** New jobs and `extra` in one batch. */
-  add(records: JobRecord[], extra?: Write[]): Promise<void>
+  add(records: JobRecord[], extra?: Partial<Logged>): Promise<void>
   /**
-   * One step: the new record and `extra` are on disk when the promise resolves; the effects follow.
+   * One step: the new record, `extra` and what they mean for the log are on disk when the promise resolves; the effects
+   * follow.
    * @throws what `step` throws, PytiError `unknown-job`, or `store-failed` after a write has failed
    */
-  apply(id: string, event: JobEvent, extra?: Write[]): Promise<JobRecord>
+  apply(id: string, event: JobEvent, extra?: Partial<Logged>): Promise<JobRecord>
   /** Resolves when no step is waiting. */
   idle(): Promise<void>
 }
 
 export interface JobsOptions {
-  store: Store
+  ledger: Ledger
   records: Records
   clock: Clock
   rules: JobRules
+  /** The end of a job, for the log; what it returns is committed before anything else is awaited. */
+  close(record: JobRecord, task: number): Logged
   onStep(job: JobRecord, effects: Effect[]): void
-  /** Called once. Memory and disk may differ from here on, so every further step is refused. */
-  onFailure(error: unknown): void
 }
 
 export function createJobs(options: JobsOptions): Jobs {
-  const { store, records, clock, rules } = options
+  const { ledger, records, clock, rules } = options
   const unfinished = new Map<string, JobRecord>()
   const live = new Map<string, LiveLease>()
   const serial = createSerial()
   let openSeats = 0
-  let failure: { cause: unknown } | undefined
 
   const remember = (record: JobRecord) => {
     openSeats += record.wanted - (unfinished.get(record.id)?.wanted ?? 0)
@@ -71,38 +75,31 @@ export function createJobs(options: JobsOptions): Jobs {
       else live.delete(lease)
   }
 
-  const commit = async (writes: Write[]) => {
-    if (failure)
-      throw new PytiError('store-failed', 'the store has failed before', {
-        hint: 'restart the coordinator',
-        cause: failure.cause,
-      })
-    try {
-      await store.batch(writes)
-    } catch (cause) {
-      if (!failure) {
-        failure = { cause }
-        options.onFailure(cause)
-      }
-      throw new PytiError('store-failed', 'a change could not be stored', {
-        hint: 'check the disk, then restart the coordinator',
-        cause,
-      })
-    }
-  }
-
   const find = async (id: string): Promise<JobRecord | undefined> =>
     unfinished.get(id) ?? withoutBallots(await records.jobs.get(id))
 
-  const applyNow = async (id: string, event: JobEvent, extra: Write[]): Promise<JobRecord> => {
+  const applyNow = async (id: string, event: JobEvent, extra: Partial<Logged>): Promise<JobRecord> => {
     const before = await find(id)
     if (!before) throw new PytiError('unknown-job', `there is no job ${id}`)
     const { job, effects } = step(before, event, clock.now(), rules)
     if (job === before) return job
-    await commit([...writesFor(records, before, job), ...extra])
+    const { writes = [], entries = [] } = extra
+    const task = isClosing(before, job) ? await taskIndex(job) : undefined
+    // From here to the commit nothing may be awaited: the log has to tell ends in the order the book learned of them.
+    const closing: Logged = task === undefined ? { writes: [], entries: [] } : options.close(job, task)
+    await ledger.commit(
+      [...writesFor(records, before, job), ...writes, ...closing.writes],
+      [...entries, ...closing.entries],
+    )
     remember(job)
     options.onStep(job, effects)
     return job
+  }
+
+  const taskIndex = async ({ id, task }: JobRecord): Promise<number> => {
+    const index = await ledger.find(task)
+    if (index === undefined) throw new PytiError('store-damaged', `the log does not have the job ${id}`)
+    return index
   }
 
   return {
@@ -118,12 +115,15 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     leases: () => live.values(),
     openSeats: () => openSeats,
-    async add(added, extra = []) {
-      await commit([...added.flatMap(record => writesFor(records, undefined, record)), ...extra])
+    async add(added, { writes: more = [], entries: first = [] } = {}) {
+      const tasks = added.map(record => logged(records, 'task', taskOf(record), false))
+      const entries: Entry[] = [...first, ...tasks.flatMap(task => task.entries)]
+      const writes = added.flatMap(record => writesFor(records, undefined, record))
+      await ledger.commit([...writes, ...tasks.flatMap(task => task.writes), ...more], entries)
       for (const record of added) remember(record)
       for (const record of added) options.onStep(record, [{ type: 'advertise' }])
     },
-    apply: (id, event, extra = []) => serial.run(id, () => applyNow(id, event, extra)),
+    apply: (id, event, extra = {}) => serial.run(id, () => applyNow(id, event, extra)),
     idle: () => serial.idle(),
   }
 }

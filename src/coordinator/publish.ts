@@ -1,9 +1,11 @@
 import { encodeBundle } from '../attest/bundle.ts'
-import { type Signer, sign, statementType } from '../attest/dsse.ts'
-import { reportStatement, type Voter } from '../attest/report-statement.ts'
+import { attestationId, type Signer, sign, statementType, unverifiedPayload } from '../attest/dsse.ts'
+import { minorityOf } from '../attest/minority.ts'
+import { purlOf, ReportStatement, reportStatement, type Voter } from '../attest/report-statement.ts'
+import { parseStatement } from '../attest/statement.ts'
 import { rawDataOf, readTestimony } from '../attest/testimony.ts'
 import { verifyBundle } from '../attest/verify.ts'
-import { type Clock, rfc3339 } from '../clock.ts'
+import { rfc3339 } from '../clock.ts'
 import { decide } from '../consensus/decide.ts'
 import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -13,35 +15,45 @@ import { putBytes, readBlob } from '../store/blob-bytes.ts'
 import { sortable } from '../store/repository.ts'
 import type { BlobStore, Write } from '../store/store.ts'
 import { canonicalBytes } from '../wire/canonical.ts'
-import type { Envelope } from '../wire/commands.ts'
+import type { Envelope } from '../wire/envelope.ts'
 import { limits } from '../wire/limits.ts'
 import type { RawData } from '../wire/raw-data.ts'
-import type { CoordinatorConfig } from './config.ts'
-import type { Jobs } from './jobs.ts'
+import { holdForKnown, type KnownOptions } from './known.ts'
+import { showing } from './log-documents.ts'
+import type { PublicLog } from './public-log.ts'
 import type { Records, ReportEntry } from './records.ts'
 import { castsOf, type JobRecord, submittedSeats } from './state.ts'
 
-export interface PublishOptions {
-  jobs: Jobs
+export interface PublishOptions extends KnownOptions {
   records: Records
   blobs: BlobStore
-  clock: Clock
   reportSigner: Signer
+  publicLog: PublicLog
   log: Logger
-  config: CoordinatorConfig
 }
 
 /**
- * Makes the report of a job that is agreed, stores its bundle and marks the job as reported. The same job gives the
- * same bytes whenever it is done, so doing it again after a crash does no harm. Does nothing in other phases.
+ * Makes the report of a job that is agreed: signs and logs it, waits for a checkpoint over it, stores the bundle and marks the
+ * job as reported. After a crash it goes on from what is on disk. Does nothing in other phases.
  * @throws PytiError `report-refused` when the finished bundle does not pass the check that readers make
  */
 export async function publishReport(id: string, options: PublishOptions): Promise<void> {
-  const { jobs, records, blobs, clock, log, config } = options
-  const record = await jobs.find(id)
-  if (record?.phase !== 'agreed') return
-  const bytes = await makeBundle(record, options)
-  const { ok, checks } = verifyBundle(bytes, { minimumVolunteers: config.quorum })
+  const { jobs, records, blobs, clock, log, publicLog } = options
+  const agreed = await jobs.find(id)
+  if (agreed?.phase !== 'agreed') return
+  if (agreed.known) {
+    await jobs.apply(id, { type: 'checked' })
+    return
+  }
+  if (agreed.report === undefined && (await holdForKnown(agreed, options))) return
+  const record = agreed.report === undefined ? await signReport(agreed, options) : agreed
+  const attestation = record.report ?? ''
+  await publicLog.settle()
+  const { report, bytes } = await makeBundle(record, attestation, options)
+  const { ok, checks } = await verifyBundle(bytes, {
+    minimumVolunteers: record.rules.quorum,
+    logKey: publicLog.key,
+  })
   if (!ok)
     throw new PytiError('report-refused', `the report of job ${id} does not hold`, {
       details: { checks: checks.filter(check => check.state === 'failed') },
@@ -50,33 +62,87 @@ export async function publishReport(id: string, options: PublishOptions): Promis
   const { subject } = record.job
   const bundle = { name: `${subject.filename.slice(0, 180)}.intoto.jsonl`, sha256, size: bytes.length }
   const event = { type: 'report-published', bundle: sha256 } as const
-  await jobs.apply(id, event, entriesFor(records, { job: id, subject, bundle }, clock.now()))
+  const { sequence } = report.predicate
+  const writes = entriesFor(records, { job: id, subject, bundle, attestation, sequence }, clock.now())
+  await jobs.apply(id, event, { writes })
   log.info('report published', { job: id, filename: subject.filename, bundle: sha256, bytes: bytes.length })
 }
 
-async function makeBundle(record: JobRecord, options: PublishOptions): Promise<Uint8Array> {
-  const { reportSigner, config } = options
-  const decision = decide(castsOf(record), config)
+/** Signs the report and logs it, in the same batch as the end of the job. */
+async function signReport(record: JobRecord, options: PublishOptions): Promise<JobRecord> {
+  const { jobs, records, reportSigner, publicLog, config } = options
+  const { job, rules } = record
+  const decision = decide(castsOf(record), rules)
   if (decision.kind !== 'accept')
     throw new PytiError('report-refused', `job ${record.id} has no agreement (${decision.kind})`)
   const evidence = await gatherEvidence(record, options)
   const agreeing = evidence.filter(({ volunteer }) => decision.agreeing.includes(volunteer))
+  const excluded = evidence.filter(({ volunteer }) => !decision.agreeing.includes(volunteer))
+  const last = await lastReport(job.subject.sha256, records)
+  const reportKey = peerIdFromPublicKey(reportSigner.publicKey)
   const statement = reportStatement({
-    reportKey: peerIdFromPublicKey(reportSigner.publicKey),
+    reportKey,
     software: config.software,
     timeVerified: rfc3339(Math.max(...submittedSeats(record).map(seat => seat.endedAt))),
-    job: record.job,
+    job,
     agreeing,
-    dissenting: evidence.filter(({ volunteer }) => decision.dissenting.includes(volunteer)),
+    excluded,
+    rawLog: {
+      key: publicLog.key,
+      fromIndex: (await publicLog.ledger.find(record.task)) ?? 0,
+      toIndex: publicLog.ledger.size(),
+    },
+    sequence: (last?.sequence ?? 0) + 1,
+    supersedes: last?.attestation,
+    minority: minorityOf(excluded),
     flaky: decision.flaky,
     evaluation: evaluate({ rawData: agreeing.map(({ rawData }) => rawData), flaky: decision.flaky }),
-    rules: { quorum: config.quorum, maxSeats: config.maxSeats },
+    rules,
   })
-  return encodeBundle({
-    report: await sign(statementType, canonicalBytes(statement), reportSigner),
-    rawData: evidence.map(({ envelope }) => envelope),
-    blobs: evidence.map(({ bytes }) => bytes),
-  })
+  const envelope = await sign(statementType, canonicalBytes(statement), reportSigner)
+  const report = attestationId(envelope)
+  const leaf = { kind: 'report', id: report, subject: job.subject.sha256, purl: purlOf(job.subject) } as const
+  const stored = records.attestations.put(report, { job: record.id, volunteer: reportKey, envelope })
+  return jobs.apply(
+    record.id,
+    { type: 'report-signed', report },
+    { writes: [stored, showing(records, report)], entries: [leaf] },
+  )
+}
+
+async function makeBundle(
+  record: JobRecord,
+  attestation: string,
+  options: PublishOptions,
+): Promise<{ report: ReportStatement; bytes: Uint8Array }> {
+  const { records, publicLog } = options
+  const envelope = await envelopeOf(attestation, records)
+  const evidence = await gatherEvidence(record, options)
+  const proofs: string[] = []
+  for (const id of [attestation, ...evidence.map(one => one.attestation)])
+    proofs.push(await publicLog.proof(id))
+  return {
+    report: parseStatement(ReportStatement, unverifiedPayload(envelope)),
+    bytes: encodeBundle({
+      report: envelope,
+      rawData: evidence.map(one => one.envelope),
+      blobs: evidence.map(({ bytes }) => bytes),
+      proofs,
+    }),
+  }
+}
+
+/** The newest report on a file. */
+async function lastReport(sha256: string, records: Records): Promise<ReportEntry | undefined> {
+  const newest = { under: `sha256/${sha256}/`, reverse: true, limit: 1 }
+  for await (const [, entry] of records.reports.entries(newest)) return entry
+  return undefined
+}
+
+async function envelopeOf(attestation: string, records: Records): Promise<Envelope> {
+  const stored = await records.attestations.get(attestation)
+  if (!stored) throw new PytiError('store-damaged', `attestation ${attestation} is not there`)
+  return stored.envelope
 }
 
 interface Evidence extends Voter {
@@ -86,16 +152,21 @@ interface Evidence extends Voter {
 }
 
 /** What every volunteer handed in, agreeing or not. */
-async function gatherEvidence(record: JobRecord, { records, blobs }: PublishOptions): Promise<Evidence[]> {
+async function gatherEvidence(
+  record: JobRecord,
+  { records, blobs, publicLog }: PublishOptions,
+): Promise<Evidence[]> {
   const evidence: Evidence[] = []
-  for (const { volunteer, submission } of submittedSeats(record)) {
+  for (const { volunteer, submission, role, operator, weight } of submittedSeats(record)) {
     const { attestation } = submission
-    const stored = await records.attestations.get(attestation)
-    if (!stored) throw new PytiError('store-damaged', `attestation ${attestation} is not there`)
-    const { envelope } = stored
+    const envelope = await envelopeOf(attestation, records)
+    const logIndex = await publicLog.ledger.find(attestation)
+    if (logIndex === undefined)
+      throw new PytiError('store-damaged', `the log does not have the attestation ${attestation}`)
     const bytes = await readBlob(blobs, submission.rawData.sha256, limits.rawDataBytes)
-    const rawData = rawDataOf(readTestimony(envelope), bytes, record.job)
-    evidence.push({ volunteer, attestation, envelope, bytes, rawData })
+    const rawData = rawDataOf(await readTestimony(envelope), bytes, record.job)
+    const voice = { volunteer, attestation, role, operator, weight, logIndex }
+    evidence.push({ ...voice, envelope, bytes, rawData })
   }
   return evidence
 }

@@ -3,7 +3,7 @@ import type { Ballot } from '../consensus/ballot.ts'
 import { PytiError } from '../errors.ts'
 import { createRepository, type Repository, sortable } from '../store/repository.ts'
 import type { Store, Write } from '../store/store.ts'
-import { Envelope } from '../wire/commands.ts'
+import { Envelope } from '../wire/envelope.ts'
 import { PeerIdText, Sha256, Subject } from '../wire/job.ts'
 import { Attachment, TestOutcome } from '../wire/raw-data.ts'
 import { isFinished, type JobRecord, StoredJob, submittedSeats } from './state.ts'
@@ -17,7 +17,15 @@ const StoredBallot = z.strictObject({
 export const StoredAttestation = z.strictObject({ job: Sha256, volunteer: PeerIdText, envelope: Envelope })
 export type StoredAttestation = z.infer<typeof StoredAttestation>
 
-export const ReportEntry = z.strictObject({ job: Sha256, subject: Subject, bundle: Attachment })
+export const ReportEntry = z.strictObject({
+  job: Sha256,
+  subject: Subject,
+  bundle: Attachment,
+  /** The report's own. */
+  attestation: Sha256,
+  /** Counts the reports on one file, from 1. */
+  sequence: z.int().min(1),
+})
 export type ReportEntry = z.infer<typeof ReportEntry>
 
 const JobRef = z.strictObject({ job: Sha256 })
@@ -36,6 +44,14 @@ export interface Records {
   jobsByFile: Repository<{ job: string }>
   /** By `sha256/DIGEST/TIME/JOB` and `name/FILENAME/TIME/JOB`. */
   reports: Repository<ReportEntry>
+  /** What leaves of the log stand for, by SHA-256. */
+  documents: Repository<unknown>
+  /** Ids of documents and attestations that are still to be put where anybody can see them. */
+  outbox: Repository<Record<string, never>>
+  /** Jobs to be made again, and whether their report is to be withdrawn at once. */
+  rechecks: Repository<{ because: string; withdraw: boolean }>
+  /** Reports that are not to be relied on any longer, by attestation id. */
+  withdrawn: Repository<{ because: string; job: string }>
   /** Where following the index has arrived. */
   cursors: Repository<{ cursor: string }>
 }
@@ -49,6 +65,10 @@ export function openRecords(store: Store): Records {
     attestations: createRepository(store, 'attestation/', StoredAttestation),
     jobsByFile: createRepository(store, 'job-of-file/', JobRef),
     reports: createRepository(store, 'report/', ReportEntry),
+    documents: createRepository(store, 'document/', z.unknown()),
+    outbox: createRepository(store, 'outbox/', z.strictObject({})),
+    rechecks: createRepository(store, 'recheck/', z.strictObject({ because: Sha256, withdraw: z.boolean() })),
+    withdrawn: createRepository(store, 'withdrawn/', z.strictObject({ because: Sha256, job: Sha256 })),
     cursors: createRepository(store, 'cursor/', z.strictObject({ cursor: z.string() })),
   }
 }

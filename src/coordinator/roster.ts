@@ -6,6 +6,18 @@ export interface Introduction {
   slots: number
   /** The preferred one first. */
   backends: readonly Backend[]
+  cpu: string
+  operator: string
+}
+
+/** What the machines of one job's seats must have in common (BOINC's homogeneous redundancy). */
+export function platformOf(
+  { backends, cpu }: Introduction,
+  profile: Pick<Profile, 'backend'>,
+): string | undefined {
+  const backend = backendFor(profile, backends)
+  // An emulated processor is the same everywhere.
+  return backend === 'tcg' ? 'tcg' : backend && `${backend} ${cpu}`
 }
 
 /** Who is connected, and until when the leases of those who are not hold. Memory only. */
@@ -17,7 +29,7 @@ export interface Roster {
   /** `undefined` for a peer that is not connected or has not said hello on this connection. */
   get(peer: string): Introduction | undefined
   /** Volunteers that can run jobs of this profile. */
-  volunteers(profile: Pick<Profile, 'backend'>): Iterable<string>
+  volunteers(profile: Pick<Profile, 'backend'>): Iterable<[string, Introduction]>
   /** Whether the peer's grace is over. */
   isLost(peer: string, now: number): boolean
   /** Forgets graces that are over and have been acted upon. */
@@ -41,7 +53,8 @@ export function createRoster(): Roster {
     },
     get: peer => present.get(peer),
     *volunteers(profile) {
-      for (const [peer, introduction] of present) if (canWork(introduction, profile)) yield peer
+      for (const [peer, introduction] of present)
+        if (canWork(introduction, profile)) yield [peer, introduction]
     },
     isLost: (peer, now) => (absent.get(peer) ?? Number.POSITIVE_INFINITY) <= now,
     forgetLost(now) {

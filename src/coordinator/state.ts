@@ -1,9 +1,11 @@
 import { z } from 'zod'
+import { documentId, type TaskDocument } from '../attest/documents.ts'
+import { Policy } from '../attest/policy.ts'
 import type { Ballot } from '../consensus/ballot.ts'
-import type { Cast, Rules } from '../consensus/decide.ts'
+import { type Cast, type Role, type Rules, roles } from '../consensus/decide.ts'
 import { PytiError } from '../errors.ts'
 import { JobPhase, releaseReasons } from '../wire/commands.ts'
-import { Hex128, Job, PeerIdText, Sha256 } from '../wire/job.ts'
+import { Hex128, Job, jobId, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
 
 /** Milliseconds since the Unix epoch. */
 const Moment = z.int().min(0)
@@ -19,6 +21,8 @@ export const Submission = z.strictObject({
   /** SHA-256 of the DSSE pre-authentication bytes. */
   attestation: Sha256,
   rawData: BlobRef,
+  /** Whether a rule calls it `suspicious` or `confirmed`. */
+  accusing: z.boolean(),
 })
 export type Submission = z.infer<typeof Submission>
 
@@ -29,6 +33,11 @@ const seat = {
   lease: Hex128,
   startedAt: Moment,
   deadline: Moment,
+  role: z.enum(roles),
+  /** Seats of one operator are one voice. */
+  operator: OperatorName,
+  /** Odds in thousandths, as of the draw. */
+  weight: z.int().min(0),
 }
 const ended = { endedAt: Moment, end: SeatEnd, detail: z.string().max(500).optional() }
 
@@ -42,17 +51,51 @@ export const Seat = z.discriminatedUnion('state', [
 export type Seat = z.infer<typeof Seat>
 export type SubmittedSeat = Extract<Seat, { state: 'submitted' }>
 
+const Index = z.int().min(0)
+/** What a draw followed from: leaves of the log, and what it came to. */
+export const Draw = z.strictObject({
+  task: Index,
+  roster: Index,
+  beacon: Index,
+  seed: Sha256,
+  /** Referees the roster has for this job. */
+  referees: z.int().min(0),
+  /** Newcomers that run it too, to be checked. */
+  shadows: z.int().min(0),
+  /** Volunteers that were not there when their turn came. */
+  passed: z.array(PeerIdText).max(10_000),
+})
+export type Draw = z.infer<typeof Draw>
+
 /** A job as it lies in the store. Ballots lie beside it, as they are large and never change. */
 export const StoredJob = z.strictObject({
   id: Sha256,
   job: Job,
   phase: JobPhase,
   seats: z.array(Seat),
-  /** Seats to be handed out now, besides those that are leased. */
+  /** What the machines of all its seats have in common: backend, and processor where package code can see it. */
+  platform: z.string().max(100).optional(),
+  rules: Policy.shape.annotations,
+  /** Document of the leaf that announced it. */
+  task: Sha256,
+  /** Known to nobody else until the job has closed: hidden seats follow from it and the draw's seed. */
+  salt: Hex128,
+  /** Where seats are drawn: what they follow from. None are handed out before. */
+  draw: Draw.optional(),
+  /** Seats to be handed out now, besides those that are leased, and in which role. */
   wanted: z.int().min(0),
+  wantedRole: z.enum(roles),
   createdAt: Moment,
   /** Why it ended `unresolved`. */
   reason: z.string().max(1_000).optional(),
+  /** Whether honest runs were seen to differ, of a job that ended `unresolved`. */
+  flaky: z.boolean().optional(),
+  /** Of a job of class `K`: the one it repeats, and the digest of the answer that is right. */
+  known: z.strictObject({ of: Sha256, answer: Sha256 }).optional(),
+  /** The job of class `K` made of this one; its report is held back meanwhile, so that nobody can copy from it. */
+  repeatedBy: Sha256.optional(),
+  /** Attestation id of the report, once it is signed and in the log. */
+  report: Sha256.optional(),
   /** SHA-256 of the report bundle. */
   bundle: Sha256.optional(),
 })
@@ -64,17 +107,32 @@ export interface JobRecord extends StoredJob {
 }
 
 export type JobEvent =
-  | { type: 'lease-granted'; volunteer: string; lease: string; deadline: number }
+  | { type: 'drawn'; draw: Draw }
+  | { type: 'passed-over'; volunteers: readonly string[] }
+  | { type: 'lease-granted'; lease: string; deadline: number; seat: SeatTaker }
   | { type: 'raw-data-accepted'; lease: string; submission: Submission; ballot: Ballot }
   | { type: 'lease-released'; lease: string; end: SeatEnd; detail?: string }
   | { type: 'lease-expired'; lease: string }
   | { type: 'volunteer-lost'; lease: string; end: 'disconnected' | 'restarted' }
+  | { type: 'repeated'; by: string }
+  | { type: 'checked' }
+  | { type: 'report-signed'; report: string }
   | { type: 'report-published'; bundle: string }
+
+/** Who takes a seat, and how its word counts. */
+export interface SeatTaker {
+  volunteer: string
+  role: Role
+  operator: string
+  /** Odds in thousandths. */
+  weight: number
+  platform: string
+}
 
 /** What the shell has to do once the step is on disk. */
 export type Effect = { type: 'publish' } | { type: 'advertise' }
 
-export interface JobRules extends Rules {
+export interface JobRules {
   /** Seats one volunteer may lose or give back in one job. */
   maxAttemptsPerVolunteer: number
   /** Seats of one job in all. */
@@ -83,18 +141,39 @@ export interface JobRules extends Rules {
   fileComplaints: number
 }
 
-/** A new job: nothing handed out yet. */
-export function newJobRecord(id: string, job: Job, now: number, rules: JobRules): JobRecord {
-  return { id, job, phase: 'queued', seats: [], wanted: rules.quorum, createdAt: now, ballots: {} }
+/** A new job: nothing handed out yet. Where seats are drawn, none is wanted before the draw. */
+export function newJobRecord(
+  job: Job,
+  now: number,
+  rules: Rules,
+  salt: string,
+  known?: StoredJob['known'],
+): JobRecord {
+  const wanted = rules.jobClass === 'open' ? rules.seats : 0
+  const task = documentId(taskOf({ job, rules, salt, known }))
+  const start = { phase: 'queued', wanted, wantedRole: 'seat', ballots: {} } as const
+  const record = { ...start, id: jobId(job), job, rules, salt, task, createdAt: now, seats: [] }
+  return known ? { ...record, known } : record
+}
+
+/** What the log says of a new job, once it has closed. */
+export function taskOf({
+  job,
+  rules,
+  salt,
+  known,
+}: Pick<StoredJob, 'job' | 'rules' | 'salt' | 'known'>): TaskDocument {
+  const task = { schema: 'pyti.task/1', job, jobClass: rules.jobClass, salt } as const
+  return known ? { ...task, repeats: known.of } : task
 }
 
 export function isOpen(record: StoredJob): boolean {
   return record.phase === 'queued' || record.phase === 'leased'
 }
 
-/** Reported or unresolved: nothing changes any more. */
-export function isFinished(record: StoredJob): boolean {
-  return record.phase === 'reported' || record.phase === 'unresolved'
+/** Nothing changes any more. */
+export function isFinished({ phase }: StoredJob): boolean {
+  return phase === 'reported' || phase === 'unresolved' || phase === 'checked'
 }
 
 export function submittedSeats(record: StoredJob): SubmittedSeat[] {
@@ -106,10 +185,10 @@ export function submittedSeats(record: StoredJob): SubmittedSeat[] {
  * @throws PytiError `ballot-missing`
  */
 export function castsOf(job: JobRecord): Cast[] {
-  return submittedSeats(job).map(({ volunteer, lease }) => {
+  return submittedSeats(job).map(({ volunteer, lease, role, operator, weight }) => {
     const ballot = job.ballots[lease]
     if (!ballot) throw new PytiError('ballot-missing', `job ${job.id} has no ballot for lease ${lease}`)
-    return { volunteer, ballot }
+    return { volunteer, ballot, role, cluster: operator, weight }
   })
 }
 
@@ -119,13 +198,36 @@ export function liveSeats(record: StoredJob): Seat[] {
 
 /** Whether the volunteer has a seat here that is live or counted. */
 export function holdsSeat(record: StoredJob, volunteer: string): boolean {
-  return record.seats.some(
-    seat => seat.volunteer === volunteer && (seat.state === 'leased' || seat.state === 'submitted'),
-  )
+  return record.seats.some(seat => seat.volunteer === volunteer && isOccupied(seat))
+}
+
+/** Live or counted. */
+export function isOccupied(seat: Seat): boolean {
+  return seat.state === 'leased' || seat.state === 'submitted'
 }
 
 /** Whether a seat of this job may be given to the volunteer now. */
-export function mayTakeSeat(record: StoredJob, volunteer: string, rules: JobRules): boolean {
-  if (!isOpen(record) || record.wanted === 0 || holdsSeat(record, volunteer)) return false
+export function mayTakeSeat(
+  record: StoredJob,
+  { volunteer, role, operator, platform }: Omit<SeatTaker, 'weight'>,
+  rules: JobRules,
+): boolean {
+  if (!hasPlace(record, role) || holdsSeat(record, volunteer)) return false
+  const occupied = record.seats.filter(isOccupied)
+  if (occupied.some(seat => seat.operator === operator)) return false
+  if (occupied.length > 0 && record.platform !== platform) return false
   return record.seats.filter(seat => seat.volunteer === volunteer).length < rules.maxAttemptsPerVolunteer
+}
+
+/** Whether somebody could be given this role now. */
+export function hasPlace(record: StoredJob, role: Role): boolean {
+  if (!isOpen(record)) return false
+  return role === 'shadow' ? shadowsWanted(record) > 0 : record.wanted > 0 && role === record.wantedRole
+}
+
+/** Newcomers that could run it too now. */
+export function shadowsWanted(record: StoredJob): number {
+  if (!record.draw || !isOpen(record) || record.wantedRole !== 'seat') return 0
+  const shadows = record.seats.filter(seat => seat.role === 'shadow' && isOccupied(seat))
+  return record.draw.shadows - shadows.length
 }

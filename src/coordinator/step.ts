@@ -1,9 +1,13 @@
-import { decide } from '../consensus/decide.ts'
+import { classes, rulesOf } from '../consensus/classes.ts'
+import { decide, type Rules } from '../consensus/decide.ts'
+import { chance, extraSeats } from '../consensus/draw.ts'
 import { PytiError } from '../errors.ts'
 import { describeFailures, sharedComplaint } from './failures.ts'
 import {
   castsOf,
+  type Draw,
   type Effect,
+  hasPlace,
   holdsSeat,
   isFinished,
   isOpen,
@@ -33,6 +37,10 @@ export interface StepResult {
  */
 export function step(job: JobRecord, event: JobEvent, now: number, rules: JobRules): StepResult {
   switch (event.type) {
+    case 'drawn':
+      return draw(job, event.draw, now, rules)
+    case 'passed-over':
+      return passOver(job, event.volunteers)
     case 'lease-granted':
       return grant(job, event, now, rules)
     case 'raw-data-accepted':
@@ -43,6 +51,12 @@ export function step(job: JobRecord, event: JobEvent, now: number, rules: JobRul
       return expire(job, event.lease, now, rules)
     case 'volunteer-lost':
       return lose(job, event.lease, event.end, now, rules)
+    case 'repeated':
+      return repeat(job, event.by)
+    case 'checked':
+      return check(job)
+    case 'report-signed':
+      return sign(job, event.report)
     case 'report-published':
       return publish(job, event.bundle)
   }
@@ -52,23 +66,51 @@ type Granted = Extract<JobEvent, { type: 'lease-granted' }>
 type Submitted = Extract<JobEvent, { type: 'raw-data-accepted' }>
 type Released = Extract<JobEvent, { type: 'lease-released' }>
 
+/** From here on seats are handed out, the hidden ones like the others. */
+function draw(before: JobRecord, drawn: Draw, now: number, rules: JobRules): StepResult {
+  if (before.draw) return { job: before, effects: [] }
+  if (before.rules.jobClass === 'open' || before.phase !== 'queued')
+    throw badEvent(before, 'there is nothing to draw', { phase: before.phase })
+  const job = { ...before, draw: drawn, rules: drawnRules(before, drawn) }
+  const result = settle(job, job.seats, now, rules)
+  return { job: result.job, effects: [{ type: 'advertise' }] }
+}
+
+/** The rules of a class with what is hidden in them, which the salt and the seed decide. */
+function drawnRules({ salt, rules }: JobRecord, { seed, referees }: Draw, jobClass = rules.jobClass): Rules {
+  const { extra, referee } = classes[jobClass]
+  return rulesOf(jobClass, {
+    extra: extraSeats(seed, salt, extra),
+    spotReferees: chance(seed, salt, 'referee', referee) ? 1 : 0,
+    referees,
+  })
+}
+
+function passOver(job: JobRecord, volunteers: readonly string[]): StepResult {
+  if (!job.draw) throw badEvent(job, 'nothing was drawn yet')
+  const passed = [...new Set([...job.draw.passed, ...volunteers])]
+  if (passed.length === job.draw.passed.length) return { job, effects: [] }
+  return { job: { ...job, draw: { ...job.draw, passed } }, effects: [] }
+}
+
 function grant(
   job: JobRecord,
-  { volunteer, lease, deadline }: Granted,
+  { lease, deadline, seat: taker }: Granted,
   now: number,
   rules: JobRules,
 ): StepResult {
-  if (!mayTakeSeat(job, volunteer, rules))
-    throw badEvent(job, `${volunteer} may not take a seat`, { phase: job.phase, wanted: job.wanted })
+  if (!mayTakeSeat(job, taker, rules))
+    throw badEvent(job, `${taker.volunteer} may not take a seat`, { phase: job.phase, wanted: job.wanted })
   if (deadline <= now) throw badEvent(job, 'the deadline of the lease has passed already')
   if (job.seats.some(seat => seat.lease === lease)) throw badEvent(job, `lease ${lease} was used before`)
+  const { platform, ...voice } = taker
   const number = job.seats.length + 1
-  const seat: Seat = { number, volunteer, lease, startedAt: now, deadline, state: 'leased' }
-  return settle(job, [...job.seats, seat], now, rules)
+  const seat: Seat = { number, lease, startedAt: now, deadline, ...voice, state: 'leased' }
+  return settle({ ...job, platform }, [...job.seats, seat], now, rules)
 }
 
 function submit(job: JobRecord, event: Submitted, now: number, rules: JobRules): StepResult {
-  const seat = seatForSubmission(job, event.lease, event.submission.attestation, rules)
+  const seat = seatForSubmission(job, event.lease, event.submission.attestation)
   if (seat === 'known') return { job, effects: [] }
   const seats = replace(job, submitted(seat, event.submission, now))
   return settle({ ...job, ballots: { ...job.ballots, [seat.lease]: event.ballot } }, seats, now, rules)
@@ -78,26 +120,21 @@ function submit(job: JobRecord, event: Submitted, now: number, rules: JobRules):
  * The seat that raw data would be counted for; `known` when this very attestation was counted before.
  * @throws PytiError `stale-lease` | `conflict`
  */
-export function seatForSubmission(
-  job: JobRecord,
-  lease: string,
-  attestation: string,
-  rules: JobRules,
-): Seat | 'known' {
+export function seatForSubmission(job: JobRecord, lease: string, attestation: string): Seat | 'known' {
   const seat = seatOf(job, lease)
   if (seat.state === 'submitted') {
     if (seat.submission.attestation === attestation) return 'known'
     throw new PytiError('conflict', `lease ${lease} has other raw data already`)
   }
-  if (!stillCounts(job, seat, rules)) throw staleLease(job, seat)
+  if (!stillCounts(job, seat)) throw staleLease(job, seat)
   return seat
 }
 
 /** A live seat counts; a lost one as long as nobody else was given its place. */
-function stillCounts(job: JobRecord, seat: Seat, rules: JobRules): boolean {
+function stillCounts(job: JobRecord, seat: Seat): boolean {
   if (!isOpen(job)) return false
   if (seat.state === 'leased') return true
-  return seat.state === 'lost' && missingSeats(job, rules) > 0 && !holdsSeat(job, seat.volunteer)
+  return seat.state === 'lost' && hasPlace(job, seat.role) && !holdsSeat(job, seat.volunteer)
 }
 
 function giveBack(
@@ -125,6 +162,25 @@ function lose(job: JobRecord, lease: string, end: SeatEnd, now: number, rules: J
   return settle(job, replace(job, withoutRawData(seat, 'lost', end, now)), now, rules)
 }
 
+function repeat(job: JobRecord, by: string): StepResult {
+  if (job.repeatedBy !== undefined) return { job, effects: [] }
+  if (job.phase !== 'agreed') throw badEvent(job, `it cannot be repeated in phase ${job.phase}`)
+  return { job: { ...job, repeatedBy: by }, effects: [] }
+}
+
+function check(job: JobRecord): StepResult {
+  if (job.phase === 'checked') return { job, effects: [] }
+  if (job.phase !== 'agreed' || !job.known) throw badEvent(job, 'there is nothing to compare the answer with')
+  return { job: { ...job, phase: 'checked' }, effects: [] }
+}
+
+function sign(job: JobRecord, report: string): StepResult {
+  if (job.report === report) return { job, effects: [] }
+  if (job.phase !== 'agreed' || job.report !== undefined)
+    throw badEvent(job, `a report was signed in phase ${job.phase}`)
+  return { job: { ...job, report }, effects: [{ type: 'publish' }] }
+}
+
 function publish(job: JobRecord, bundle: string): StepResult {
   if (job.phase === 'reported' && job.bundle === bundle) return { job, effects: [] }
   if (job.phase !== 'agreed') throw badEvent(job, `a report was published in phase ${job.phase}`)
@@ -133,28 +189,45 @@ function publish(job: JobRecord, bundle: string): StepResult {
 
 /** Draws the consequences of a change in the seats: agreement, more seats, or the end. */
 function settle(before: JobRecord, seats: Seat[], now: number, rules: JobRules): StepResult {
-  const job: JobRecord = { ...before, seats }
+  const job = withClassX({ ...before, seats })
   const complaint = sharedComplaint(job, rules.fileComplaints)
   if (complaint) return end(before, job, complaint, now)
-  const decision = decide(castsOf(job), rules)
+  const decision = decide(castsOf(job), job.rules)
   if (decision.kind === 'unresolved') return end(before, job, decision.reason, now)
-  if (decision.kind === 'accept') {
-    const agreed: JobRecord = { ...job, phase: 'agreed', wanted: 0, seats: endLiveSeats(job, now) }
-    return { job: agreed, effects: [{ type: 'publish' }, ...advertIfChanged(before, agreed)] }
-  }
-  const live = liveSeats(job).length
-  const attemptsLeft = rules.maxAttempts - seats.length
-  const wanted = Math.max(0, Math.min(decision.seats - live, attemptsLeft))
-  if (wanted === 0 && live === 0) return end(before, job, describeFailures(job), now)
-  const occupied = live + submittedSeats(job).length
-  const next: JobRecord = { ...job, wanted, phase: occupied > 0 ? 'leased' : 'queued' }
+  if (decision.kind === 'flaky') return end(before, { ...job, flaky: true }, decision.reason, now)
+  if (decision.kind === 'accept') return accept(before, job, now)
+  const live = liveSeats(job).filter(seat => seat.role !== 'shadow')
+  const missing = decision.seats - live.filter(seat => seat.role === decision.role).length
+  const wanted = Math.max(0, Math.min(missing, rules.maxAttempts - seats.length))
+  if (wanted === 0 && live.length === 0) return end(before, job, describeFailures(job), now)
+  const occupied = live.length + submittedSeats(job).length
+  const phase = occupied > 0 ? 'leased' : 'queued'
+  const next: JobRecord = { ...job, wanted, wantedRole: decision.role, phase }
   return { job: next, effects: advertIfChanged(before, next) }
 }
 
-/** Seats the decision still asks for that nobody is working on. */
-function missingSeats(job: JobRecord, rules: JobRules): number {
-  const decision = decide(castsOf(job), rules)
-  return decision.kind === 'wait' ? Math.max(0, decision.seats - liveSeats(job).length) : 0
+/** Agreement; newcomers that still run get as long as the slowest of the others took, so that they are checked too. */
+function accept(before: JobRecord, job: JobRecord, now: number): StepResult {
+  if (!job.seats.some(seat => seat.state === 'leased' && seat.role === 'shadow')) {
+    const agreed: JobRecord = { ...job, phase: 'agreed', wanted: 0, seats: endLiveSeats(job, now) }
+    return { job: agreed, effects: [{ type: 'publish' }, ...advertIfChanged(before, agreed)] }
+  }
+  const longest = Math.max(...submittedSeats(job).map(seat => seat.endedAt - seat.startedAt))
+  const seats = job.seats
+    .map(seat => (seat.role === 'shadow' ? seat : endLive(seat, now)))
+    .map(seat =>
+      seat.state === 'leased' ? { ...seat, deadline: Math.min(seat.deadline, now + longest) } : seat,
+    )
+  const waiting: JobRecord = { ...job, phase: 'leased', wanted: 0, seats }
+  return { job: waiting, effects: advertIfChanged(before, waiting) }
+}
+
+/** What accuses needs more witnesses: one volunteer that sees harm is enough to ask for them. */
+function withClassX(job: JobRecord): JobRecord {
+  const { draw, rules } = job
+  if (!draw || rules.jobClass === 'open' || rules.jobClass === 'X') return job
+  if (!submittedSeats(job).some(seat => seat.submission.accusing)) return job
+  return { ...job, rules: drawnRules(job, draw, 'X') }
 }
 
 function end(before: JobRecord, job: JobRecord, reason: string, now: number): StepResult {
@@ -169,9 +242,11 @@ function end(before: JobRecord, job: JobRecord, reason: string, now: number): St
 }
 
 function endLiveSeats(job: JobRecord, now: number): Seat[] {
-  return job.seats.map(seat =>
-    seat.state === 'leased' ? withoutRawData(seat, 'released', 'job-ended', now) : seat,
-  )
+  return job.seats.map(seat => endLive(seat, now))
+}
+
+function endLive(seat: Seat, now: number): Seat {
+  return seat.state === 'leased' ? withoutRawData(seat, 'released', 'job-ended', now) : seat
 }
 
 function advertIfChanged(before: JobRecord, after: JobRecord): Effect[] {
@@ -189,8 +264,7 @@ function replace(job: JobRecord, seat: Seat): Seat[] {
 }
 
 function submitted(seat: Seat, submission: Submission, now: number): Seat {
-  const { number, volunteer, lease, startedAt, deadline } = seat
-  return { number, volunteer, lease, startedAt, deadline, state: 'submitted', endedAt: now, submission }
+  return { ...partsOf(seat), state: 'submitted', endedAt: now, submission }
 }
 
 function withoutRawData(
@@ -200,9 +274,13 @@ function withoutRawData(
   now: number,
   detail?: string,
 ): Seat {
-  const { number, volunteer, lease, startedAt, deadline } = seat
-  const base = { number, volunteer, lease, startedAt, deadline, state, endedAt: now, end }
+  const base = { ...partsOf(seat), state, endedAt: now, end }
   return detail === undefined || detail === '' ? base : { ...base, detail: detail.slice(0, 500) }
+}
+
+/** What a seat has in all its states. */
+function partsOf({ number, volunteer, lease, startedAt, deadline, role, operator, weight }: Seat) {
+  return { number, volunteer, lease, startedAt, deadline, role, operator, weight }
 }
 
 function staleLease(job: JobRecord, seat: Seat): PytiError {

@@ -2,7 +2,7 @@ import { rawDataObservation } from '../attest/raw-statement.ts'
 import { demandSameJob, rawDataOf, readTestimony, type Testimony } from '../attest/testimony.ts'
 import { PytiError } from '../errors.ts'
 import type { BlobRef } from '../net/network.ts'
-import type { Envelope } from '../wire/commands.ts'
+import type { Envelope } from '../wire/envelope.ts'
 import type { Job } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import type { RawData } from '../wire/raw-data.ts'
@@ -12,14 +12,14 @@ import type { RawData } from '../wire/raw-data.ts'
  * @returns the testimony, and the blob that is the raw data
  * @throws PytiError `bad-submission` | `too-large`
  */
-export function checkEnvelope(
+export async function checkEnvelope(
   envelope: Envelope,
   job: Job,
   volunteer: string,
-): { testimony: Testimony; blob: BlobRef } {
-  const testimony = blame(() => readTestimony(envelope))
+): Promise<{ testimony: Testimony; blob: BlobRef }> {
+  const testimony = await blame(() => readTestimony(envelope))
   if (testimony.volunteer !== volunteer) throw bad(`the statement is that of ${testimony.volunteer}`)
-  blame(() => demandSameJob(testimony, job))
+  await blame(() => demandSameJob(testimony, job))
   const [about] = testimony.statement.subject
   if (about.name !== job.subject.filename || about.digest.sha256 !== job.subject.sha256)
     throw bad('the statement is about another file')
@@ -34,8 +34,8 @@ export function checkEnvelope(
  * Reads the raw data and checks that the statement names it and its attachments exactly as they are.
  * @throws PytiError `bad-submission` | `too-large`
  */
-export function checkRawData(testimony: Testimony, bytes: Uint8Array, job: Job): RawData {
-  const rawData = blame(() => rawDataOf(testimony, bytes, job))
+export async function checkRawData(testimony: Testimony, bytes: Uint8Array, job: Job): Promise<RawData> {
+  const rawData = await blame(() => rawDataOf(testimony, bytes, job))
   for (const [task, entry] of Object.entries(rawData.tasks))
     if (entry.stable.reason !== 'not-requested' && !job.tasks.some(asked => asked === task))
       throw bad(`the raw data has the task ${task}, which the job does not ask for`)
@@ -51,9 +51,9 @@ export function checkRawData(testimony: Testimony, bytes: Uint8Array, job: Job):
 }
 
 /** Whatever is wrong with what a volunteer signed is its mistake, not ours. */
-function blame<T>(work: () => T): T {
+async function blame<T>(work: () => T | Promise<T>): Promise<T> {
   try {
-    return work()
+    return await work()
   } catch (cause) {
     throw new PytiError('bad-submission', cause instanceof Error ? cause.message : 'malformed', { cause })
   }

@@ -2,17 +2,17 @@ import type { Clock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
 import type { BlobStore } from '../store/store.ts'
 import { digestOf } from '../wire/canonical.ts'
-import { type Job, jobId, type Subject } from '../wire/job.ts'
+import type { Job, Subject } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
 import { type CoordinatorConfig, profileFor } from './config.ts'
 import type { Jobs } from './jobs.ts'
-import { type JobRequest, jobFor, type Random } from './new-job.ts'
-import { isOpen, newJobRecord } from './state.ts'
+import { type JobRequest, jobFor } from './new-job.ts'
+import { type NewRecordOptions, newRecord } from './new-record.ts'
+import { isOpen } from './state.ts'
 
-export interface SubmitOptions {
+export interface SubmitOptions extends NewRecordOptions {
   jobs: Jobs
   clock: Clock
-  random: Random
   config: CoordinatorConfig
 }
 
@@ -32,7 +32,7 @@ export async function submitJob(request: JobRequest, options: SubmitOptions): Pr
     throw new PytiError('too-many-jobs', `${config.maxJobs} jobs are unfinished`, {
       hint: 'try again when some of them have ended',
     })
-  const record = newJobRecord(jobId(job), job, now, config)
+  const record = await newRecord(job, now, options)
   await jobs.add([record])
   return record.id
 }

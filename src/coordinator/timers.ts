@@ -3,6 +3,7 @@ import { messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
+import type { Offers } from './offers.ts'
 import type { Roster } from './roster.ts'
 
 export interface TimerOptions {
@@ -11,8 +12,11 @@ export interface TimerOptions {
   clock: Clock
   log: Logger
   config: CoordinatorConfig
+  offers: Offers
   /** Tries a report that could not be made before. */
   publish(job: string): void
+  /** Brings roster, log and draws up to date. */
+  keepLog(): void
 }
 
 /** The one timer loop: deadlines, lost volunteers, reports still to be made. Ends when the signal fires. */
@@ -25,7 +29,8 @@ export async function runTimers(options: TimerOptions, signal: AbortSignal): Pro
   }
 }
 
-async function tick({ jobs, roster, clock, log, publish }: TimerOptions): Promise<void> {
+async function tick(options: TimerOptions): Promise<void> {
+  const { jobs, roster, clock, log, publish, offers } = options
   const now = clock.now()
   for (const { job, lease, volunteer, deadline } of [...jobs.leases()]) {
     const lost = roster.isLost(volunteer, now)
@@ -37,5 +42,10 @@ async function tick({ jobs, roster, clock, log, publish }: TimerOptions): Promis
     )
   }
   roster.forgetLost(now)
-  for (const record of jobs.unfinished()) if (record.phase === 'agreed') publish(record.id)
+  for (const record of [...jobs.unfinished()]) {
+    if (record.phase === 'agreed') publish(record.id)
+    const absent = record.draw ? offers.absent(record) : []
+    if (absent.length > 0) await jobs.apply(record.id, { type: 'passed-over', volunteers: absent })
+  }
+  options.keepLog()
 }

@@ -14,6 +14,7 @@ import { type Dialer, keepConnected, type LinkState } from './discovery.ts'
 import { Link } from './link.ts'
 import type { Network, PeerId } from './network.ts'
 import { createNode, defaultNodeLimits, type Node, type NodeLimits, type NodeOptions } from './node.ts'
+import { prefixOf } from './prefix.ts'
 
 export interface NetworkOptions extends Omit<NodeOptions, 'limits'> {
   /** Complete multiaddrs (with `/p2p/...`) of nodes to meet others at; a connection to each is kept up. */
@@ -86,6 +87,7 @@ function assemble(link: Link): Libp2pNetwork {
     publish: advert => board.publish(advert),
     adverts: (peer, { signal }) => followAdverts(link, peer, signal),
     onPeer: listener => listenToPeers(node, listener),
+    prefixOf: peer => prefixOf(connectionsTo(peer).find(isOpen)?.remoteAddr),
     addresses: () => node.getMultiaddrs().map(String),
     isConnected: peer => connectionsTo(peer).some(isOpen),
     connect: (target, signal) => dial(node, target, signal),

@@ -116,6 +116,7 @@ function networkOf(self: Member, reach: (peer: PeerId) => Reached, leave: () => 
       self.listeners.add(listener)
       return () => self.listeners.delete(listener)
     },
+    prefixOf: () => '',
     stop: async () => leave(),
   }
 }

@@ -47,5 +47,10 @@ export interface Network {
   adverts(peer: PeerId, options: { signal: AbortSignal }): AsyncIterable<Advert>
   /** @returns a function that removes the listener */
   onPeer(listener: (peer: PeerId, state: 'connected' | 'disconnected') => void): () => void
+  /**
+   * The network a connected peer is in, as far as that tells machines of one owner: IPv4 /24 or IPv6 /48; empty for loopback,
+   * private addresses and peers that are not connected.
+   */
+  prefixOf(peer: PeerId): string
   stop(): Promise<void>
 }

@@ -21,6 +21,12 @@ const commandLimits: Record<CommandName, { streams: number; quota: Rate }> = {
   release: { streams: 8, quota: { burst: 1_024, perSecond: 4 } },
   // The expensive one: signature, blobs, log. 64 slots that end jobs of 30 seconds make 2 per second.
   'raw-data': { streams: 4, quota: { burst: 64, perSecond: 2 } },
+  // A look at the log at every contact, and after each hand-over.
+  'log-head': { streams: 2, quota: { burst: 60, perSecond: 2 } },
+  // One per attestation handed in, some time later.
+  'log-proof': { streams: 4, quota: { burst: 200, perSecond: 4 } },
+  // Asked by a log of its witnesses, once per checkpoint and twice after a restart.
+  'add-checkpoint': { streams: 2, quota: { burst: 60, perSecond: 4 } },
   // Once per start and once per new image.
   image: { streams: 1, quota: { burst: 20, perSecond: 0.5 } },
   // A release has a few dozen distributions; the coordinator stores a blob for each.

@@ -80,10 +80,17 @@ export function decodeReply<N extends CommandName>(name: N, bytes: Uint8Array): 
 /** UTF-8 JSON that came over the network. @returns undefined when it is none, which no schema of ours takes */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return JSON.parse(text, /\\ud[89a-f]/i.test(text) ? demandWellFormed : undefined)
   } catch {
     return undefined
   }
+}
+
+/** Half a character, `"\ud800"`, could be stored but never sent on: it has no canonical form (I-JSON, RFC 7493 2.1). */
+function demandWellFormed(key: string, value: unknown): unknown {
+  if (key.isWellFormed() && (typeof value !== 'string' || value.isWellFormed())) return value
+  throw new SyntaxError('half a character')
 }
 
 /** First few problems of a failed check, on one line, of bounded length. */

@@ -52,14 +52,17 @@ export class MemberCheck {
     if (this.#unpacked > this.#limits.unpackedBytes) throw this.#tooLarge(name)
   }
 
+  /** How much a tar archive may be once unzipped: the members' bytes and generous headers. */
+  get streamBytes(): number {
+    return this.#limits.unpackedBytes + this.#limits.archiveMembers * 4_096
+  }
+
   /** A member below a link would be written to wherever the link points. */
   finish(): void {
-    const links = new Set(this.#links)
-    if (links.size === 0) return
+    if (this.#links.length === 0) return
+    const links = treeOf(this.#links)
     for (const path of this.#seen.keys())
-      for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1))
-        if (links.has(path.slice(0, at)))
-          throw new FaultFound('link-escape', `${show(path)} lies below a link`)
+      if (liesBelow(links, path)) throw new FaultFound('link-escape', `${show(path)} lies below a link`)
   }
 
   topFolders(): string[] {
@@ -85,6 +88,37 @@ export class MemberCheck {
     if (odd || isUnsafe(target) || target.startsWith('/') || !inside)
       throw new FaultFound('link-escape', `${show(path)} -> ${show(target)}`)
   }
+}
+
+/** Paths by their parts: asking a set for every parent of a path costs the square of its length. */
+interface PathTree {
+  isEnd: boolean
+  below: Map<string, PathTree>
+}
+
+function treeOf(paths: string[]): PathTree {
+  const root: PathTree = { isEnd: false, below: new Map() }
+  for (const path of paths) {
+    let at = root
+    for (const part of path.split('/')) {
+      const next = at.below.get(part) ?? { isEnd: false, below: new Map() }
+      at.below.set(part, next)
+      at = next
+    }
+    at.isEnd = true
+  }
+  return root
+}
+
+/** Whether a part of the path before its last ends a path of the tree. */
+function liesBelow(tree: PathTree, path: string): boolean {
+  let at: PathTree | undefined = tree
+  for (let start = 0, end = path.indexOf('/'); end !== -1; start = end + 1, end = path.indexOf('/', start)) {
+    at = at.below.get(path.slice(start, end))
+    if (at === undefined) return false
+    if (at.isEnd) return true
+  }
+  return false
 }
 
 /** @throws FaultFound `path-escape` */

@@ -46,7 +46,12 @@ export async function inspectArchive(
     return { members: check.count, texts: requireSdist(wanted.found, check.topFolders()) }
   } catch (cause) {
     if (!(cause instanceof FaultFound)) throw cause
-    return { fault: cause.fault, detail: cause.detail.slice(0, 500), members: check.count, texts: new Map() }
+    return {
+      fault: cause.fault,
+      detail: cause.detail.slice(0, 500).toWellFormed(),
+      members: check.count,
+      texts: new Map(),
+    }
   }
 }
 

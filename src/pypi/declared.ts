@@ -1,7 +1,7 @@
 import { type CoreMetadata, parseMetadata } from './core-metadata.ts'
 import { parseEggRequires } from './egg-info.ts'
 import { type Ini, linesOf } from './ini.ts'
-import type { Marker } from './marker.ts'
+import { type Marker, namedExtras } from './marker.ts'
 import { normalizeName } from './names.ts'
 import type { Pyproject } from './pyproject.ts'
 import { parseRequirement, printRequirement, type Requirement, withExtras } from './requirement.ts'
@@ -57,17 +57,20 @@ export function declaredBySdist(
 function fromMetadata(metadata: CoreMetadata): Declared {
   const lines = metadata.requiresDist.map(text => ({ text, parsed: conditionOf(text) }))
   const run = lines.filter(({ parsed }) => withExtras(parsed, [])).map(({ text }) => text)
-  const extras = metadata.providesExtra.map((extra): [string, string[]] => {
-    const own = lines.flatMap(({ text, parsed }) => {
-      if (withExtras(parsed, [])) return []
+  // Each line is asked only about the extras it names: all lines times all extras can take hours.
+  const extras = new Map(
+    metadata.providesExtra.map((extra): [string, string[]] => [normalizeName(extra), []]),
+  )
+  for (const { text, parsed } of lines) {
+    if (!parsed.marker || withExtras(parsed, [])) continue
+    for (const extra of namedExtras(parsed.marker)) {
       const decided = withExtras(parsed, [extra])
-      return decided
-        ? [decided.requirement ? printRequirement({ ...decided.requirement, marker: decided.marker }) : text]
-        : []
-    })
-    return [normalizeName(extra), own]
-  })
-  return { run, extras: new Map(extras), notes: [] }
+      if (!decided) continue
+      const { requirement, marker } = decided
+      extras.get(extra)?.push(requirement ? printRequirement({ ...requirement, marker }) : text)
+    }
+  }
+  return { run, extras, notes: [] }
 }
 
 /** A line nobody can read counts for everybody: better refused in sight than lost. */

@@ -80,8 +80,12 @@ export function absent(message: string): PytiError {
 }
 
 export function badFeed(message: string, cause?: unknown): PytiError {
-  return new PytiError('bad-feed', cause === undefined ? message : `${message}: ${messageOf(cause)}`, {
-    hint: 'nothing was lost, it will be asked again; does the index speak the protocols of PyPI?',
-    cause,
-  })
+  return new PytiError(
+    'bad-feed',
+    cause === undefined ? message : `${message}: ${messageOf(cause).slice(0, 500)}`,
+    {
+      hint: 'nothing was lost, it will be asked again; does the index speak the protocols of PyPI?',
+      cause,
+    },
+  )
 }

@@ -1,3 +1,5 @@
+import { cutBefore } from './cut.ts'
+
 /** Sections of a `setup.cfg` or `tox.ini`, as Python's configparser reads them: a value may go on in
  * indented lines. A `;` inside a line is no comment: it starts a requirement's marker. */
 export type Ini = Map<string, Map<string, string>>
@@ -8,7 +10,7 @@ export function parseIni(text: string): Ini {
   let key: string | undefined
   for (const raw of text.split(/\r?\n/)) {
     if (/^\s*[#;]/.test(raw)) continue
-    const line = raw.replace(/\s#.*$/, '').trimEnd()
+    const line = cutBefore(raw, /\s#/).trimEnd()
     if (line === '') continue
     const header = /^\[(.+)\]$/.exec(line)?.[1]
     if (header !== undefined) {
@@ -22,9 +24,9 @@ export function parseIni(text: string): Ini {
       if (key !== undefined) section.set(key, `${section.get(key) ?? ''}\n${line.trim()}`)
       continue
     }
-    const pair = /^([^=:]+?)\s*[=:]\s*(.*)$/.exec(line)
-    key = pair?.[1]?.trim().toLowerCase()
-    if (key !== undefined) section.set(key, pair?.[2] ?? '')
+    const cut = line.search(/[=:]/)
+    key = cut > 0 ? line.slice(0, cut).trim().toLowerCase() : undefined
+    if (key !== undefined) section.set(key, line.slice(cut + 1).trimStart())
   }
   return sections
 }

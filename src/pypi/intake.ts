@@ -82,9 +82,9 @@ export async function prepareInputs(options: {
   const downloadStart = clock.now()
   const { packages } = resolution
   const files = await download([...packages.build, ...packages.run, ...packages.test], options)
-  const unresolved = [...wanted.refused, ...resolution.unresolved].sort(
-    (a, b) => compareText(a.group, b.group) || compareText(a.requirement, b.requirement),
-  )
+  const unresolved = [...wanted.refused, ...resolution.unresolved]
+    .map(({ group, requirement }) => ({ group, requirement: shortText(requirement, 1_000) }))
+    .sort((a, b) => compareText(a.group, b.group) || compareText(a.requirement, b.requirement))
   const notes = [...wanted.notes, ...resolution.notes]
   if (!admitsPython(wanted.requiresPython, python))
     notes.push(`Requires-Python ${wanted.requiresPython} does not admit ${python}`)
@@ -96,7 +96,7 @@ export async function prepareInputs(options: {
       unresolved: unresolved.slice(0, maximumUnresolved),
     },
     files,
-    notes: notes.slice(0, maximumNotes).map(note => note.slice(0, 1_000)),
+    notes: notes.slice(0, maximumNotes).map(note => shortText(note, 1_000)),
     resolveMilliseconds,
     downloadMilliseconds: clock.now() - downloadStart,
   }
@@ -149,6 +149,11 @@ function faulty(archive: IntakeStable['archive'], detail: string | undefined): P
 
 function lockOf(files: LockedFile[]): LockedPackage[] {
   return files.map(({ name, version, filename, sha256 }) => ({ name, version, filename, sha256 }))
+}
+
+/** Raw data holds no half of a character, and a cut may leave one. */
+function shortText(text: string, length: number): string {
+  return text.slice(0, length).toWellFormed()
 }
 
 /** By code unit, not by locale: every machine sorts alike. */

@@ -1,3 +1,5 @@
+import { normalizeName } from './names.ts'
+
 /** An environment marker (PEP 508) as a tree: enough to decide on `extra` and to write the rest back. */
 export type Marker =
   | { type: 'and' | 'or'; left: Marker; right: Marker }
@@ -63,6 +65,16 @@ export function decideExtra(marker: Marker, isExtra: (name: string) => boolean):
   if (left.type === 'known') return left.value === absorbing ? left : right
   if (right.type === 'known') return right.value === absorbing ? right : left
   return { type: marker.type, left, right }
+}
+
+/** Normalised names that a marker compares `extra` with. */
+export function namedExtras(marker: Marker, found = new Set<string>()): Set<string> {
+  if (marker.type === 'known') return found
+  if (marker.type !== 'test') return namedExtras(marker.right, namedExtras(marker.left, found))
+  const { left, right } = marker
+  if (left === 'extra' || right === 'extra')
+    found.add(normalizeName((left === 'extra' ? right : left).slice(1, -1)))
+  return found
 }
 
 /** PEP 508 text of a marker without decided parts. */

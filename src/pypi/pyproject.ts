@@ -1,5 +1,6 @@
 import { parse } from 'smol-toml'
 import { z } from 'zod'
+import { normalizeName } from './names.ts'
 
 const Texts = z.array(z.string())
 /** Each part is read by itself: a mistake in one does not hide the others. */
@@ -9,7 +10,7 @@ const Group = z.array(z.union([z.string(), z.object({ 'include-group': z.string(
 export interface Pyproject {
   build: { requires: string[] | undefined; backend: string | undefined } | undefined
   project: { dependencies: string[]; extras: Map<string, string[]>; dynamic: string[] } | undefined
-  /** PEP 735. */
+  /** PEP 735, by normalised name. */
   groups: Map<string, z.infer<typeof Group>>
   /** `deps`, `dependency_groups` and `extras` of `[tool.tox.env_run_base]`. */
   tox: { deps: string[]; groups: string[]; extras: string[] }
@@ -35,15 +36,21 @@ export function parsePyproject(text: string): Pyproject | undefined {
       extras: lists(project['optional-dependencies']),
       dynamic: texts(project.dynamic),
     },
-    groups: new Map(
-      Object.entries(table(root['dependency-groups']) ?? {}).flatMap(([name, value]) => {
-        const group = Group.safeParse(value).data
-        return group ? [[name, group] as const] : []
-      }),
-    ),
+    groups: groupsOf(root['dependency-groups']),
     tox: { deps: texts(tox?.deps), groups: texts(tox?.dependency_groups), extras: texts(tox?.extras) },
     tools: toolLists(table(root.tool)),
   }
+}
+
+/** Of two groups with one normalised name the first counts. */
+function groupsOf(value: unknown): Pyproject['groups'] {
+  const groups: Pyproject['groups'] = new Map()
+  for (const [name, entries] of Object.entries(table(value) ?? {})) {
+    const group = Group.safeParse(entries).data
+    const normal = normalizeName(name)
+    if (group && !groups.has(normal)) groups.set(normal, group)
+  }
+  return groups
 }
 
 function toolLists(tool: Record<string, unknown> | undefined): Map<string, string[]> {

@@ -26,6 +26,8 @@ export interface CollectedRequirements {
 
 const maximumPerGroup = 500
 const maximumExpansions = 1_000
+const maximumDepth = 20
+const maximumLines = 100_000
 
 /**
  * Reads what a distribution needs out of its texts (`inspectArchive`). Nothing is run: what only a build would tell
@@ -53,8 +55,12 @@ export function collectRequirements(
   const clean = (group: Group, lines: string[]) => {
     // A build environment is one of its own: there the subject is a package like any other (bootstrapping).
     const own = expandOwn(lines, group === 'build' ? undefined : project, declared.extras)
-    notes.push(...own.bad.map(line => `${group}: left out ${JSON.stringify(line.slice(0, 200))}`))
-    if (group !== 'test') refused.push(...own.bad.map(line => ({ group, requirement: line.slice(0, 1_000) })))
+    // One by one: there may be more of them than a call takes arguments.
+    for (const line of own.bad) {
+      notes.push(`${group}: left out ${JSON.stringify(line.slice(0, 200))}`)
+      if (group !== 'test') refused.push({ group, requirement: line.slice(0, 1_000) })
+    }
+    if (own.cut) notes.push(`${group}: only the first ${maximumLines} lines count`)
     const texts = [...new Set(own.good.map(printRequirement))]
     if (texts.length > maximumPerGroup)
       notes.push(`${group}: only the first ${maximumPerGroup} requirements count`)
@@ -76,10 +82,15 @@ function expandOwn(
   lines: string[],
   project: string | undefined,
   extras: ReadonlyMap<string, string[]>,
-): { good: Requirement[]; bad: string[] } {
-  const result: { good: Requirement[]; bad: string[] } = { good: [], bad: [] }
+): { good: Requirement[]; bad: string[]; cut: boolean } {
+  const result: ReturnType<typeof expandOwn> = { good: [], bad: [], cut: false }
+  let visits = 0
   const expanded = new Set<string>()
   function visit(line: string, condition: Marker | undefined, path: string[]): void {
+    if (++visits > maximumLines) {
+      result.cut = true
+      return
+    }
     const parsed = parseRequirement(line)
     if (parsed.type !== 'named') {
       if (parsed.type === 'bad' || parsed.name !== project) result.bad.push(line)
@@ -94,7 +105,8 @@ function expandOwn(
     }
     for (const extra of requirement.extras) {
       const key = `${extra} ${requirement.marker ? printMarker(requirement.marker) : ''}`
-      if (path.includes(extra) || expanded.has(key) || expanded.size >= maximumExpansions) continue
+      if (path.length >= maximumDepth || path.includes(extra)) continue
+      if (expanded.has(key) || expanded.size >= maximumExpansions) continue
       expanded.add(key)
       for (const inner of extras.get(extra) ?? []) visit(inner, requirement.marker, [...path, extra])
     }

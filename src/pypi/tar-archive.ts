@@ -5,6 +5,7 @@ import { extract, type Header } from 'tar-stream'
 import { FaultFound } from './archive-fault.ts'
 import { type Member, type MemberCheck, show } from './archive-members.ts'
 import { hasCode } from './download-body.ts'
+import { tarCeiling } from './tar-ceiling.ts'
 import type { WantedTexts } from './wanted-texts.ts'
 
 const types: Record<string, Member['type']> = {
@@ -18,6 +19,8 @@ const types: Record<string, Member['type']> = {
 // tar-stream's types lack this option of its README: archives from before ustar have no magic.
 const lenient = { highWaterMark: 64 * 1024, allowUnknownFormat: true }
 
+const maximumFields = 1_000
+
 /** Reads a `.tar.gz` to its end as a stream, in bounded memory. @throws FaultFound, or the signal's reason */
 export async function walkTar(
   path: string,
@@ -28,7 +31,9 @@ export async function walkTar(
   const unpacking = new AbortController()
   const both = signal === undefined ? unpacking.signal : AbortSignal.any([signal, unpacking.signal])
   const members = extract(lenient)
-  const unpacked = pipeline(createReadStream(path), createGunzip(), members, { signal: both })
+  const unpacked = pipeline(createReadStream(path), createGunzip(), tarCeiling(check.streamBytes), members, {
+    signal: both,
+  })
   // Awaited below; until then a failure shows up in the loop too.
   unpacked.catch(() => {})
   try {
@@ -58,6 +63,8 @@ export async function walkTar(
 
 function memberOf(header: Header): Member {
   const { name, size } = header
+  if (Object.keys(header.pax ?? {}).length > maximumFields)
+    throw new FaultFound('not-an-archive', `${show(name)} has more than ${maximumFields} extended fields`)
   const type = types[header.type]
   if (type === undefined)
     throw new FaultFound('special-file', `${show(name)} is a ${header.type ?? 'thing unknown'}`)

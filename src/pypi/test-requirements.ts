@@ -2,7 +2,7 @@ import type { Declared } from './declared.ts'
 import { type Ini, linesOf } from './ini.ts'
 import { normalizeName } from './names.ts'
 import type { Pyproject } from './pyproject.ts'
-import { compiledFrom, readLines, readRequirementFile } from './requirement-files.ts'
+import { compiledFrom, type RequirementLines, readLines, readRequirementFile } from './requirement-files.ts'
 
 const dedicated = ['test', 'tests', 'testing', 'unittest', 'unittests', 'unit-tests', 'pytest', 'hatch-test']
 /** Often far more than tests need: asked only when nothing is named after tests. */
@@ -34,15 +34,17 @@ export interface TestSources {
 export function testRequirements(sources: TestSources): { requires: string[]; notes: string[] } {
   const notes: string[] = []
   const { project, texts, pyproject, setupCfg } = sources
+  const note = (text: string) => notes.push(text)
 
   function named(names: string[], files: RegExp): string[] {
     const extras = names.flatMap(name => sources.declared.extras.get(name) ?? [])
-    const groups = names.flatMap(name => expandGroup(pyproject, name, notes))
+    const groups = expandGroups(pyproject, names, notes)
     const tools = names.flatMap(name => pyproject?.tools.get(name) ?? [])
     const sourceOf = (path: string) => (texts.has(compiledFrom(path)) ? compiledFrom(path) : path)
     const paths = [...new Set([...texts.keys()].filter(path => files.test(path)).map(sourceOf))].sort()
-    const lines = paths.map(path => readRequirementFile(texts, path, project))
-    notes.push(...lines.flatMap(file => file.notes))
+    const seen = new Set<string>()
+    const lines = paths.map(path => readRequirementFile(texts, path, project, seen))
+    for (const file of lines) file.notes.forEach(note)
     return [...extras, ...groups, ...tools, ...lines.flatMap(file => file.lines)]
   }
 
@@ -60,15 +62,22 @@ function isForTests(line: string): boolean {
   return !notForTests.test(normalizeName(name))
 }
 
-/** PEP 735: includes expanded, cycles and unknown groups refused. */
-export function expandGroup(
+const maximumDepth = 50
+
+/** PEP 735: includes expanded, each group once; cycles and unknown groups refused. */
+function expandGroups(pyproject: Pyproject | undefined, names: string[], notes: string[]): string[] {
+  // Groups that include another twice, many levels deep, stand for more lines than there is time.
+  const done = new Set<string>()
+  return names.flatMap(name => expandGroup(pyproject, name, { notes, done, path: [] }))
+}
+
+function expandGroup(
   pyproject: Pyproject | undefined,
   name: string,
-  notes: string[],
-  path: string[] = [],
+  { notes, done, path }: { notes: string[]; done: Set<string>; path: string[] },
 ): string[] {
   const wanted = normalizeName(name)
-  const group = [...(pyproject?.groups ?? [])].find(([known]) => normalizeName(known) === wanted)?.[1]
+  const group = pyproject?.groups.get(wanted)
   if (!group) {
     if (path.length > 0) notes.push(`dependency group ${wanted.slice(0, 100)} does not exist`)
     return []
@@ -77,10 +86,18 @@ export function expandGroup(
     notes.push(`dependency groups include each other: ${[...path, wanted].join(' -> ').slice(0, 500)}`)
     return []
   }
+  if (path.length >= maximumDepth) {
+    notes.push(
+      `dependency group ${wanted.slice(0, 100)} is included through more than ${maximumDepth} others`,
+    )
+    return []
+  }
+  if (done.has(wanted)) return []
+  done.add(wanted)
   return group.flatMap(entry =>
     typeof entry === 'string'
       ? [entry]
-      : expandGroup(pyproject, entry['include-group'], notes, [...path, wanted]),
+      : expandGroup(pyproject, entry['include-group'], { notes, done, path: [...path, wanted] }),
   )
 }
 
@@ -94,11 +111,14 @@ function toxRequirements(sources: TestSources, notes: string[]): string[] {
     .map(line => line.replaceAll(/\{(?:toxinidir|tox_root)\}\//g, ''))
     // `py38: name` and `{[other]deps}` hold in some environments only.
     .filter(line => !line.includes('{') && !/^[\w.,!-]+:\s/.test(line))
-  const read = readLines(deps.join('\n'), 'tox', project, file => readRequirementFile(texts, file, project))
-  notes.push(...read.notes)
+  const seen = new Set<string>()
+  const read: RequirementLines = { lines: [], notes: [] }
+  const include = (file: string) => readRequirementFile(texts, file, project, seen, read)
+  readLines(deps.join('\n'), 'tox', project, include, read)
+  for (const note of read.notes) notes.push(note)
   return [
-    ...extras.flatMap(name => declared.extras.get(normalizeName(name)) ?? []),
-    ...groups.flatMap(name => expandGroup(pyproject, name, notes)),
+    ...[...new Set(extras.map(normalizeName))].flatMap(name => declared.extras.get(name) ?? []),
+    ...expandGroups(pyproject, groups, notes),
     ...read.lines,
   ]
 }

@@ -51,7 +51,7 @@ export function assembleRawData(job: Job, inputs: PreparedInputs, guest: GuestPa
         resolveMilliseconds: inputs.resolveMilliseconds,
         downloadMilliseconds: inputs.downloadMilliseconds,
         notes: [...inputs.notes, ...(guest.kind === 'tampered' ? [guest.detail] : [])]
-          .map(note => note.slice(0, 1_000))
+          .map(note => note.slice(0, 1_000).toWellFormed())
           .slice(0, 100),
       },
     },

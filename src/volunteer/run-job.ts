@@ -1,4 +1,5 @@
 import { messageOf, PytiError } from '../errors.ts'
+import { canonicalJson } from '../wire/canonical.ts'
 import type { GuestEvent, GuestPlan } from '../wire/guest.ts'
 import type { Job } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
@@ -116,6 +117,12 @@ function parseRecord(data: Buffer | undefined): GuestRecord {
       'bad-record',
       `the guest's record is malformed at ${record.error.issues[0]?.path.join('.')}: ${record.error.issues[0]?.message}`,
     )
+  try {
+    canonicalJson(record.data)
+  } catch (cause) {
+    // Half a character, `"\ud800"`, is JSON but has no canonical form.
+    throw new PytiError('bad-record', "the guest's record has no canonical form", { cause })
+  }
   return record.data
 }
 

@@ -1,13 +1,16 @@
-import { type Signer, sign, statementType } from '../attest/dsse.ts'
+import { attestationId, type Signer, sign, statementType } from '../attest/dsse.ts'
 import { rawDataStatement } from '../attest/raw-statement.ts'
+import { purlOf } from '../attest/report-statement.ts'
 import { type Clock, rfc3339 } from '../clock.ts'
 import { isCode, messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { CommandError } from '../net/command-error.ts'
 import type { BlobReader, Network, PeerId } from '../net/network.ts'
 import { canonicalBytes } from '../wire/canonical.ts'
-import { commandApiVersion, type Envelope } from '../wire/commands.ts'
+import { type CommandReply, commandApiVersion } from '../wire/commands.ts'
+import type { Envelope } from '../wire/envelope.ts'
 import type { Backend, Lease } from '../wire/job.ts'
+import type { LogWatch } from './log-watch.ts'
 import { releaseReasonOf } from './release-reason.ts'
 import { type JobTools, runJob, type Stage } from './run-job.ts'
 
@@ -17,6 +20,8 @@ export interface VolunteerDeps {
   coordinator: PeerId
   signer: Signer
   tools: JobTools
+  /** Of the coordinator's log. */
+  watch: LogWatch
   clock: Clock
   random: (bytes: number) => Uint8Array
   log: Logger
@@ -31,8 +36,21 @@ export type VolunteerEvent =
   | { event: 'submitted'; lease: string; filename: string; attestation: string; seconds: number }
   | { event: 'released'; lease: string; filename: string; reason: string; message: string }
 
+/** What a volunteer tells of itself. */
+export interface VolunteerOptions {
+  slots: number
+  /** What boots here, the preferred one first. */
+  backends: Backend[]
+  /** What package code may see of the processor, such as `x86-64-v3`. */
+  cpu: string
+  /** Whose machine this is; nobody else's when left out. */
+  operator?: string
+}
+
 /** How long to wait before asking a coordinator again that could not be asked. */
 const retryMs = 5_000
+/** How often the log is looked at between two contacts. */
+const watchMs = 60_000
 /** What a coordinator may answer while the same raw data will do later. The lease's own end bounds the tries. */
 const passing = ['BUSY', 'RATE_LIMITED', 'INTERNAL', 'UNKNOWN_PEER']
 
@@ -42,23 +60,21 @@ const passing = ['BUSY', 'RATE_LIMITED', 'INTERNAL', 'UNKNOWN_PEER']
  */
 export class Volunteer {
   readonly #deps: VolunteerDeps
-  readonly #slots: number
-  readonly #backends: Backend[]
+  readonly #options: VolunteerOptions
   readonly #stopping = new AbortController()
   readonly #active = new Map<string, Promise<void>>()
   readonly #blobs = new Map<string, Uint8Array>()
   #wake = Promise.withResolvers<void>()
   #greeted = false
-  #loop: Promise<void> = Promise.resolve()
+  #loop: Promise<unknown> = Promise.resolve()
 
-  constructor(deps: VolunteerDeps, options: { slots: number; backends: Backend[] }) {
+  constructor(deps: VolunteerDeps, options: VolunteerOptions) {
     this.#deps = deps
-    this.#slots = options.slots
-    this.#backends = options.backends
+    this.#options = options
   }
 
   start(): void {
-    const { network, coordinator, log } = this.#deps
+    const { network, coordinator, log, watch } = this.#deps
     network.serveBlobs(async (sha256, peer) =>
       peer === coordinator ? readerOf(this.#blobs.get(sha256)) : undefined,
     )
@@ -68,8 +84,18 @@ export class Volunteer {
       if (state === 'disconnected') this.#emit({ event: 'disconnected' })
       this.#wakeUp()
     })
-    this.#stopping.signal.addEventListener('abort', stopListening, { once: true })
-    this.#loop = this.#run().catch(error => log.error('volunteer loop ended', { error: messageOf(error) }))
+    const stopWatching = watch.start()
+    this.#stopping.signal.addEventListener(
+      'abort',
+      () => {
+        stopListening()
+        stopWatching()
+      },
+      { once: true },
+    )
+    this.#loop = Promise.all([this.#run(), this.#watchLog()]).catch(error =>
+      log.error('volunteer loop ended', { error: messageOf(error) }),
+    )
   }
 
   /** Gives every lease back and ends its VM. Idempotent. */
@@ -86,7 +112,8 @@ export class Volunteer {
       let waitMs = retryMs
       try {
         if (!this.#greeted) await this.#greet()
-        waitMs = await this.#takeLeases()
+        // What is under way goes on; the watch has said why nothing new begins.
+        waitMs = this.#deps.watch.fault() ? watchMs : await this.#takeLeases()
       } catch (error) {
         if (signal.aborted) return
         // Saying hello again drops a lease whose grant got lost on the way.
@@ -97,27 +124,56 @@ export class Volunteer {
           this.#deps.log.error('this volunteer is too old or too new for its coordinator', {
             error: messageOf(error),
           })
+        if (isCode(error, 'bad-checkpoint', 'bad-proof', 'bad-note'))
+          this.#deps.log.error("no leases are taken: the coordinator's log is none", {
+            error: messageOf(error),
+          })
       }
       await this.#sleepOrWake(waitMs, wake)
     }
   }
 
   async #greet(): Promise<void> {
-    const { network, coordinator } = this.#deps
+    const { network, coordinator, watch } = this.#deps
+    if (watch.fault()) return
+    const { slots, backends, cpu, operator } = this.#options
+    const { signal } = this.#stopping
     const reply = await network.request(
       coordinator,
       'hello',
       {
         version: commandApiVersion,
-        slots: this.#slots,
-        backends: this.#backends,
+        slots,
+        backends,
+        cpu,
+        ...(operator !== undefined && { operator }),
         leases: [...this.#active.keys()],
       },
-      { signal: this.#stopping.signal },
+      { signal },
     )
+    await watch.contact(reply.logKey, signal)
     this.#greeted = true
     this.#emit({ event: 'connected', coordinator, reportKey: reply.reportKey })
     void this.#followAdverts()
+  }
+
+  /** A log that cannot be checked any more must be proven anew before the next lease. */
+  async #watchLog(): Promise<void> {
+    const { clock, watch, log } = this.#deps
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      await clock.sleep(watchMs, signal).catch(() => {})
+      if (signal.aborted) return
+      if (!this.#greeted || watch.fault()) continue
+      try {
+        await watch.check(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        log.debug('the log could not be checked', { error: messageOf(error) })
+        this.#greeted = false
+        this.#wakeUp()
+      }
+    }
   }
 
   /** Adverts are hints that shorten the wait; losing one loses nothing. */
@@ -134,7 +190,7 @@ export class Volunteer {
   /** @returns how long to wait before asking again */
   async #takeLeases(): Promise<number> {
     const { network, coordinator } = this.#deps
-    const want = this.#slots - this.#active.size
+    const want = this.#options.slots - this.#active.size
     if (want <= 0) return 60_000
     const { leases, retryAfterMs } = await network.request(
       coordinator,
@@ -155,7 +211,7 @@ export class Volunteer {
   }
 
   async #work(lease: Lease): Promise<void> {
-    const { clock, log, tools, network, coordinator } = this.#deps
+    const { clock, log, tools, network, coordinator, watch } = this.#deps
     const { filename } = lease.job.subject
     const deadline = new AbortController()
     const signal = AbortSignal.any([this.#stopping.signal, deadline.signal])
@@ -192,7 +248,11 @@ export class Volunteer {
         this.#blobs.set(sha256, bytes)
         held.push(sha256)
       }
-      const { attestation } = await this.#submit(lease.id, envelope, signal)
+      const attestation = attestationId(envelope)
+      const { receipt } = await this.#submit(lease.id, envelope, signal)
+      const { subject } = lease.job
+      const leaf = { kind: 'raw', id: attestation, subject: subject.sha256, purl: purlOf(subject) } as const
+      await watch.handedIn(leaf, receipt)
       const seconds = Math.round((clock.now() - started) / 1000)
       this.#emit({ event: 'submitted', lease: lease.id, filename, attestation, seconds })
       log.info('raw data accepted', { filename, attestation, seconds })
@@ -211,7 +271,7 @@ export class Volunteer {
     }
   }
 
-  async #submit(lease: string, envelope: Envelope, signal: AbortSignal): Promise<{ attestation: string }> {
+  async #submit(lease: string, envelope: Envelope, signal: AbortSignal): Promise<CommandReply<'raw-data'>> {
     const { network, coordinator, clock, log } = this.#deps
     for (let attempt = 1; ; attempt++) {
       try {

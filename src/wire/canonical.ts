@@ -2,10 +2,18 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { PytiError } from '../errors.ts'
 
-/** RFC 8785 (JCS) text of a JSON value. Numbers must be safe integers: floats print differently elsewhere. */
+/**
+ * RFC 8785 (JCS) text of a JSON value. Numbers must be safe integers: floats print differently elsewhere.
+ * @throws PytiError `not-json`, also for half a character
+ */
 export function canonicalJson(value: unknown): string {
   assertPlain(value, '$')
-  const text = canonicalize(value)
+  let text: string | undefined
+  try {
+    text = canonicalize(value)
+  } catch (cause) {
+    throw new PytiError('not-json', 'value has no canonical JSON form', { cause })
+  }
   if (text === undefined) throw new PytiError('not-json', 'value has no JSON form')
   return text
 }

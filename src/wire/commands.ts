@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { Envelope } from './envelope.ts'
 import { ImageManifest } from './image.ts'
 import {
   Backend,
   BackendDemand,
   Hex128,
   Lease,
+  OperatorName,
   PeerIdText,
   Profile,
   PythonVersion,
@@ -17,15 +19,10 @@ import { limits } from './limits.ts'
 import { Attachment } from './raw-data.ts'
 
 /** Command API: JSON requests and replies between volunteers, submitters and the coordinator. */
-export const commandApiVersion = 1
+export const commandApiVersion = 2
 
-/** DSSE envelope with exactly one signature (attestation.md 2.2). */
-export const Envelope = z.strictObject({
-  payloadType: z.string().max(200),
-  payload: z.string().max(limits.envelopeBytes),
-  signatures: z.array(z.strictObject({ keyid: z.string().max(200), sig: z.string().max(200) })).max(1),
-})
-export type Envelope = z.infer<typeof Envelope>
+/** Text of the log: a signed note, or what is built from one. */
+const Note = z.string().max(100_000)
 
 /** Why a volunteer gives a lease back without raw data: its own trouble, never a vote. */
 export const releaseReasons = [
@@ -43,7 +40,8 @@ export const releaseReasons = [
 export const ReleaseReason = z.enum(releaseReasons)
 export type ReleaseReason = z.infer<typeof ReleaseReason>
 
-export const jobPhases = ['queued', 'leased', 'agreed', 'reported', 'unresolved'] as const
+/** `checked`: it was there to check a volunteer, and gives no report. */
+export const jobPhases = ['queued', 'leased', 'agreed', 'reported', 'unresolved', 'checked'] as const
 export const JobPhase = z.enum(jobPhases)
 export type JobPhase = z.infer<typeof JobPhase>
 
@@ -100,9 +98,19 @@ export const commands = {
       slots: z.int().min(0).max(1_024),
       /** What boots there, the preferred one first: it runs what demands no certain one. */
       backends: z.array(Backend).max(3),
+      /** What package code may see of the processor where the backend does not hide it, such as `x86-64-v3`. */
+      cpu: z.string().regex(/^[a-z0-9-]{1,40}$/),
+      /** Whose machine this is, so that several of one person are one voice; the volunteer itself when left out. */
+      operator: OperatorName.optional(),
       leases: z.array(Hex128).max(1_024),
     }),
-    reply: z.strictObject({ version: z.int(), reportKey: PeerIdText, software: z.string().max(100) }),
+    reply: z.strictObject({
+      version: z.int(),
+      reportKey: PeerIdText,
+      /** Key of the coordinator's log, as a C2SP vkey. */
+      logKey: Note.max(300),
+      software: z.string().max(100),
+    }),
     timeoutMs: 10_000,
   },
   /** Asks for up to `want` leases; none is a normal answer. */
@@ -120,8 +128,8 @@ export const commands = {
   /** Hands in signed raw data; the coordinator pulls the blobs it names over the same connection before it answers. */
   'raw-data': {
     request: z.strictObject({ lease: Hex128, envelope: Envelope }),
-    /** Attestation id (SHA-256 of the DSSE pre-authentication bytes). */
-    reply: z.strictObject({ attestation: Sha256 }),
+    /** Attestation id (SHA-256 of the DSSE pre-authentication bytes), and the promise to log it: a signed note. */
+    reply: z.strictObject({ attestation: Sha256, receipt: Note }),
     timeoutMs: 120_000,
   },
   /** Asks for a job; `origin` as in `Job`. The coordinator pulls the file from the submitter when it is `coordinator`. */
@@ -144,6 +152,24 @@ export const commands = {
     reply: z.strictObject({ job: Sha256 }),
     timeoutMs: 300_000,
   },
+  /** The log's checkpoint, and that it continues the tree of `size` leaves the caller has seen. */
+  'log-head': {
+    request: z.strictObject({ size: z.int().min(0) }),
+    reply: z.strictObject({ checkpoint: Note, proof: z.array(z.base64().max(44)).max(64) }),
+    timeoutMs: 30_000,
+  },
+  /** `.tlog-proof` of an attestation; `NOT_FOUND` until a checkpoint covers it. */
+  'log-proof': {
+    request: z.strictObject({ attestation: Sha256 }),
+    reply: z.strictObject({ proof: Note }),
+    timeoutMs: 30_000,
+  },
+  /** Asked of witnesses: a C2SP `add-checkpoint` request and the answer to it. */
+  'add-checkpoint': {
+    request: z.strictObject({ body: Note }),
+    reply: z.strictObject({ status: z.int().min(200).max(599), body: Note }),
+    timeoutMs: 10_000,
+  },
   status: {
     request: z.strictObject({ job: Sha256 }),
     reply: JobStatus,
@@ -159,7 +185,21 @@ export const commands = {
   report: {
     request: z.union([z.strictObject({ sha256: Sha256 }), z.strictObject({ filename: z.string().max(255) })]),
     reply: z.strictObject({
-      reports: z.array(z.strictObject({ job: Sha256, subject: Subject, bundle: Attachment })).max(100),
+      reports: z
+        .array(
+          z.strictObject({
+            job: Sha256,
+            subject: Subject,
+            bundle: Attachment,
+            /** The report's own id. */
+            attestation: Sha256,
+            /** Counts the reports on one file, from 1. */
+            sequence: z.int().min(1),
+            /** Not to be relied on any longer: volunteers it rests on were caught lying. */
+            withdrawn: z.boolean(),
+          }),
+        )
+        .max(100),
     }),
     timeoutMs: 10_000,
   },

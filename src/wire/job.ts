@@ -4,6 +4,8 @@ import { digestOf } from './canonical.ts'
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'lower-case hex SHA-256')
 /** base58btc text of an Ed25519 peer id; it contains the public key (attestation.md 2.1). */
 export const PeerIdText = z.string().regex(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/, 'Ed25519 peer id')
+/** A name an owner of several machines gives to all of them. */
+export const OperatorName = z.string().regex(/^[\x21-\x7e]{1,100}$/, 'printable ASCII without spaces')
 export const Rfc3339 = z
   .string()
   .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'RFC 3339 time in UTC, whole seconds')

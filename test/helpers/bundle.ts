@@ -1,21 +1,35 @@
 import { encodeBundle } from '../../src/attest/bundle.ts'
 import { attestationId, type Signer, sign, statementType } from '../../src/attest/dsse.ts'
+import { formatCheckpoint } from '../../src/attest/log/checkpoint.ts'
+import { type Entry, formatEntry } from '../../src/attest/log/entry.ts'
+import { createTree, inclusionProof, leafHash } from '../../src/attest/log/merkle.ts'
+import { formatVkey, type NoteSigner, signNote } from '../../src/attest/log/note.ts'
+import { formatProof } from '../../src/attest/log/proof-file.ts'
+import { minorityOf } from '../../src/attest/minority.ts'
 import { type RawDataStatement, rawDataStatement } from '../../src/attest/raw-statement.ts'
 import { type ReportStatement, reportStatement } from '../../src/attest/report-statement.ts'
 import { ballotOf } from '../../src/consensus/ballot.ts'
-import { decide, defaultRules, type Rules } from '../../src/consensus/decide.ts'
+import { openRules } from '../../src/consensus/classes.ts'
+import { leastWeight } from '../../src/consensus/credibility.ts'
+import { decide, type Role, type Rules } from '../../src/consensus/decide.ts'
 import { evaluate } from '../../src/report/evaluate.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
-import type { Envelope } from '../../src/wire/commands.ts'
+import type { Envelope } from '../../src/wire/envelope.ts'
 import type { Job } from '../../src/wire/job.ts'
 import type { RawData } from '../../src/wire/raw-data.ts'
 import { type TestIdentity, testIdentity, testJob } from './raw-data.ts'
 
 export const coordinator = testIdentity('coordinator')
+const { publicKey, sign: signBytes } = testIdentity('log')
+export const testLog: NoteSigner = { name: 'pyti.example/log/test', publicKey, sign: signBytes }
+export const testLogKey = formatVkey(testLog.name, 1, publicKey)
+/** Leaves of the test log before the first raw data: something else, and the job's task. */
+const taskIndex = 1
 
 export interface TestVote {
   identity: TestIdentity
   rawData: RawData
+  role?: Role
   /** Changes what the volunteer signs. */
   statement?: (statement: RawDataStatement) => RawDataStatement
 }
@@ -26,11 +40,13 @@ export interface SignedVote {
   envelope: Envelope
   blob: Uint8Array
   rawData: RawData
+  role: Role
 }
 
 export async function signVote({
   identity,
   rawData,
+  role = 'seat',
   statement = same => same,
 }: TestVote): Promise<SignedVote> {
   const said = rawDataStatement({
@@ -43,28 +59,39 @@ export async function signVote({
   })
   const envelope = await signAs(identity, statement(said))
   const blob = canonicalBytes(rawData)
-  return { volunteer: identity.peerId, attestation: attestationId(envelope), envelope, blob, rawData }
+  const attestation = attestationId(envelope)
+  return { volunteer: identity.peerId, attestation, envelope, blob, rawData, role }
 }
 
 /** The report an honest coordinator makes of these votes. */
 export function honestReport(
   votes: SignedVote[],
   job: Job = testJob(),
-  rules: Rules = defaultRules,
+  rules: Rules = openRules,
 ): ReportStatement {
+  const voices = votes.map((vote, at) => ({
+    ...vote,
+    operator: vote.volunteer,
+    weight: leastWeight,
+    logIndex: taskIndex + 1 + at,
+  }))
   const decision = decide(
-    votes.map(({ volunteer, rawData }) => ({ volunteer, ballot: ballotOf(rawData) })),
+    voices.map(one => ({ ...one, cluster: one.operator, ballot: ballotOf(one.rawData) })),
     rules,
   )
   if (decision.kind !== 'accept') throw new Error(`the votes are not accepted: ${JSON.stringify(decision)}`)
-  const agreeing = votes.filter(vote => decision.agreeing.includes(vote.volunteer))
+  const agreeing = voices.filter(vote => decision.agreeing.includes(vote.volunteer))
+  const excluded = voices.filter(vote => !agreeing.includes(vote))
   return reportStatement({
     reportKey: coordinator.peerId,
     software: 'pyti 0.1.0',
     timeVerified: '2026-11-20T12:03:00Z',
     job,
     agreeing,
-    dissenting: votes.filter(vote => !agreeing.includes(vote)),
+    excluded,
+    rawLog: { key: testLogKey, fromIndex: taskIndex, toIndex: taskIndex + 1 + votes.length },
+    sequence: 1,
+    minority: minorityOf(excluded),
     flaky: decision.flaky,
     evaluation: evaluate({ rawData: agreeing.map(vote => vote.rawData), flaky: decision.flaky }),
     rules,
@@ -73,14 +100,41 @@ export function honestReport(
 
 export async function bundleOf(
   votes: SignedVote[],
-  report: ReportStatement,
+  statement: ReportStatement,
   signer: Signer = coordinator,
 ): Promise<Uint8Array> {
+  const report = await signAs(signer, statement)
   return encodeBundle({
-    report: await signAs(signer, report),
+    report,
     rawData: votes.map(vote => vote.envelope),
     blobs: votes.map(vote => vote.blob),
+    proofs: await proofsOf(votes, report, statement),
   })
+}
+
+/** A log of these votes and the report, and what it says of each of them. */
+export async function proofsOf(
+  votes: readonly SignedVote[],
+  report: Envelope,
+  { predicate }: ReportStatement,
+): Promise<string[]> {
+  const about = { subject: predicate.job.definition.subject.sha256, purl: predicate.resourceUri }
+  const entries: Entry[] = [
+    { kind: 'policy', id: sha256('policy') },
+    { kind: 'task', id: sha256('task') },
+    ...votes.map(vote => ({ kind: 'raw' as const, id: vote.attestation, ...about })),
+    { kind: 'report', id: attestationId(report), ...about },
+  ]
+  const tree = createTree()
+  for (const entry of entries) tree.append(leafHash(formatEntry(entry)))
+  const head = { origin: testLog.name, size: tree.size, root: tree.root() }
+  const checkpoint = await signNote(formatCheckpoint(head), testLog)
+  const proofs: string[] = []
+  for (let index = taskIndex + 1; index < entries.length; index += 1) {
+    const proof = await inclusionProof(index, tree.size, (level, at) => tree.read(level, at))
+    proofs.push(formatProof({ index, proof, checkpoint }))
+  }
+  return proofs
 }
 
 export function signAs(signer: Signer, statement: unknown): Promise<Envelope> {

@@ -11,8 +11,10 @@ import type { Network } from '../../src/net/network.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { createMemoryBlobs } from '../../src/store/memory-blobs.ts'
 import type { BlobStore, Store } from '../../src/store/store.ts'
+import { openTileFiles } from '../../src/store/tile-files.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
 import { taskNames } from '../../src/wire/job.ts'
+import { createMemoryDisk } from './crashing-disk.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { testIdentity, testJob, testSubject } from './raw-data.ts'
 import { createTestVolunteer, type TestVolunteer } from './test-volunteer.ts'
@@ -67,6 +69,7 @@ export async function openHouse(
   const clock = createManualClock()
   const blobs = options.blobs ?? createMemoryBlobs()
   const random = seededRandom('house')
+  const disk = createMemoryDisk()
   const failures: unknown[] = []
   const volunteers: TestVolunteer[] = []
   let network: Network
@@ -79,6 +82,8 @@ export async function openHouse(
       clock,
       random,
       reportSigner,
+      logSigner: testIdentity('log'),
+      logFiles: await openTileFiles('/log', disk),
       log: silentLogger,
       config: coordinatorConfig({ profiles: [profile], ...options.config }),
       onFailure: error => failures.push(error),

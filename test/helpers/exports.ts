@@ -1,6 +1,8 @@
 import { XmlDocument, XmlElement } from 'libxml2-wasm'
 import { ballotOf } from '../../src/consensus/ballot.ts'
-import { decide, defaultRules } from '../../src/consensus/decide.ts'
+import { openRules } from '../../src/consensus/classes.ts'
+import { leastWeight } from '../../src/consensus/credibility.ts'
+import { decide } from '../../src/consensus/decide.ts'
 import { evaluate, verificationResultOf } from '../../src/report/evaluate.ts'
 import type { ExportInput } from '../../src/report/exports/input.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
@@ -12,8 +14,14 @@ import { fileChange, testIdentity, testJob, testRawData, withTask } from './raw-
 /** What a verified report of agreeing raw data gives an export. */
 export function exportInput(rawData: readonly RawData[], job: Job = testJob()): ExportInput {
   const decision = decide(
-    rawData.map((one, index) => ({ volunteer: `volunteer ${index}`, ballot: ballotOf(one) })),
-    { ...defaultRules, quorum: Math.min(defaultRules.quorum, rawData.length) },
+    rawData.map((one, index) => ({
+      volunteer: `volunteer ${index}`,
+      ballot: ballotOf(one),
+      role: 'seat' as const,
+      cluster: `operator ${index}`,
+      weight: leastWeight,
+    })),
+    { ...openRules, quorum: Math.min(openRules.quorum, rawData.length), seats: rawData.length },
   )
   const flaky = decision.kind === 'accept' ? decision.flaky : []
   const evaluation = evaluate({ rawData, flaky })

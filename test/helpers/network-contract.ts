@@ -25,9 +25,16 @@ export const releaseRequest: CommandRequest<'release'> = {
 const helloReply = (peer: string): CommandReply<'hello'> => ({
   version: 1,
   reportKey: peer,
+  logKey: 'log.example+00000000+key',
   software: 'test',
 })
-const helloRequest: CommandRequest<'hello'> = { version: 1, slots: 1, backends: ['tcg'], leases: [] }
+const helloRequest: CommandRequest<'hello'> = {
+  version: 1,
+  slots: 1,
+  backends: ['tcg'],
+  cpu: 'unknown',
+  leases: [],
+}
 
 /** What every adapter of the `Network` port must do. */
 export function runNetworkContract(name: string, connect: () => Promise<Pair>): void {
@@ -135,7 +142,7 @@ function commandContract(it: It): void {
   })
 
   it('a request that is too large is refused before it is sent', async ({ server, client }) => {
-    server.serve('raw-data', async () => ({ attestation: sha256('') }))
+    server.serve('raw-data', async () => ({ attestation: sha256(''), receipt: 'receipt' }))
     const envelope = { payloadType: 'text', payload: 'A'.repeat(limits.messageBytes), signatures: [] }
     await assert.rejects(
       client.request(server.self, 'raw-data', { lease: releaseRequest.lease, envelope }),
@@ -146,7 +153,7 @@ function commandContract(it: It): void {
       lease: releaseRequest.lease,
       envelope: fits,
     })
-    assert.deepEqual(reply, { attestation: sha256('') })
+    assert.deepEqual(reply, { attestation: sha256(''), receipt: 'receipt' })
   })
 
   it('a reply that is too large is TOO_LARGE, one that just fits arrives', async ({ server, client }) => {

@@ -3,7 +3,8 @@ import { type RawDataStatement, rawDataStatement } from '../../src/attest/raw-st
 import type { MemoryHub } from '../../src/net/memory.ts'
 import type { Network } from '../../src/net/network.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
-import type { CommandRequest, Envelope, ReleaseReason } from '../../src/wire/commands.ts'
+import { type CommandRequest, commandApiVersion, type ReleaseReason } from '../../src/wire/commands.ts'
+import type { Envelope } from '../../src/wire/envelope.ts'
 import { type Job, jobId, type Lease } from '../../src/wire/job.ts'
 import type { RawData } from '../../src/wire/raw-data.ts'
 import { type TestIdentity, testIdentity, testRawData, withTask } from './raw-data.ts'
@@ -46,9 +47,10 @@ export function createTestVolunteer(hub: MemoryHub, coordinator: string, name: s
     offer,
     hello: change =>
       network.request(coordinator, 'hello', {
-        version: 1,
+        version: commandApiVersion,
         slots: 4,
         backends: ['uml'],
+        cpu: 'x86-64-v3',
         leases: [],
         ...change,
       }),
@@ -85,6 +87,13 @@ export function honestRawData(volunteer: TestVolunteer, job: Job): RawData {
 export function lyingRawData(volunteer: TestVolunteer, job: Job): RawData {
   return withTask(honestRawData(volunteer, job), 'install', {
     files: [{ path: '{site}/x', sha256: sha256(volunteer.peerId) }],
+  })
+}
+
+/** What all of a ring say. */
+export function ringRawData(volunteer: TestVolunteer, job: Job): RawData {
+  return withTask(honestRawData(volunteer, job), 'install', {
+    files: [{ path: '{site}/x', sha256: sha256(`ring ${jobId(job)}`) }],
   })
 }
 

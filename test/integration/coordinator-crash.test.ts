@@ -9,7 +9,7 @@ import { readBlob } from '../../src/store/blob-bytes.ts'
 import { openLevelStore } from '../../src/store/level.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { Envelope } from '../../src/wire/commands.ts'
+import type { Envelope } from '../../src/wire/envelope.ts'
 import type { Lease } from '../../src/wire/job.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { fileRequest, type House, openHouse } from '../helpers/coordinator-house.ts'
@@ -118,7 +118,7 @@ async function checkEnd(house: House, base: Store, jobs: [string, string], agent
   const reports = await house.coordinator.reports({ sha256: good.subject.sha256 })
   assert.equal(reports.length, 1)
   assert.equal(reports[0]?.bundle.sha256, goodRecord.bundle)
-  const { ok, volunteers } = verifyBundle(
+  const { ok, volunteers } = await verifyBundle(
     await readBlob(house.blobs, goodRecord.bundle ?? '', limits.bundleBytes),
   )
   assert.ok(ok)

@@ -165,8 +165,8 @@ test('a peer that asks too often is told to wait, and others are not affected', 
     start(t, 2),
     start(t, 3),
   ])
-  server.serve('hello', async () => ({ version: 1, reportKey: server.self, software: 'test' }))
-  const hello = { version: 1, slots: 0, backends: [], leases: [] }
+  server.serve('hello', async () => ({ version: 1, reportKey: server.self, logKey: 'log.example+00000000+key', software: 'test' }))
+  const hello = { version: 1, slots: 0, backends: [], cpu: 'unknown', leases: [] }
   await Promise.all([connect(greedy, server), connect(client, server)])
   const { burst, perSecond } = commandProtocols.hello.quota
   for (let call = 0; call < burst; call += 1) await greedy.request(server.self, 'hello', hello)

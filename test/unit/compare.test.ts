@@ -166,10 +166,10 @@ test('a release compared with itself has nothing new, in whatever order, and any
 test('pyti compare takes verified bundles only', () =>
   withDirectory(async folder => {
     const good = await signedBundle(cleanRun)
-    assert.equal(releaseOf(good, 'x', {}).evaluation.verdict, 'clean')
-    assert.throws(() => releaseOf(good.subarray(0, -1), 'x', {}), told('not-verified'))
-    assert.throws(
-      () => releaseOf(good, 'x', { minimumVolunteers: 4 }),
+    assert.equal((await releaseOf(good, 'x', {})).evaluation.verdict, 'clean')
+    await assert.rejects(releaseOf(good.subarray(0, -1), 'x', {}), told('not-verified'))
+    await assert.rejects(
+      releaseOf(good, 'x', { minimumVolunteers: 4 }),
       told('not-verified', /distinct-volunteers/),
     )
     await writeFile(join(folder, 'a.jsonl'), good)

@@ -2,26 +2,35 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Ballot } from '../../src/consensus/ballot.ts'
-import { type Cast, type Decision, decide } from '../../src/consensus/decide.ts'
+import { openRules, rulesOf } from '../../src/consensus/classes.ts'
+import { mostWeight } from '../../src/consensus/credibility.ts'
+import { type Cast, type Decision, decide as decideBy, type Role } from '../../src/consensus/decide.ts'
 import { PytiError } from '../../src/errors.ts'
 import { type TestOutcome, testOutcomes } from '../../src/wire/raw-data.ts'
 
 const seed = 20_261_120
+const decide = (casts: readonly Cast[], rules = openRules) => decideBy(casts, rules)
+const weighed = rulesOf('N', { extra: 0, spotReferees: 0, referees: 5 })
 
 function ballot(section: string, tests: Record<string, TestOutcome> = {}): Ballot {
   return { sections: { build: section, guest: 'same' }, tests }
 }
 
+function cast(name: string, of: Ballot, role: Role = 'seat', weight = mostWeight): Cast {
+  return { volunteer: name, ballot: of, role, cluster: `operator of ${name}`, weight }
+}
+
 function casts(...ballots: Ballot[]): Cast[] {
-  return ballots.map((ballot, index) => ({ volunteer: `v${index}`, ballot }))
+  return ballots.map((one, index) => cast(`v${index}`, one))
 }
 
 function ofTest(...outcomes: TestOutcome[]): Cast[] {
   return casts(...outcomes.map(outcome => ballot('a', { t: outcome, steady: 'passed' })))
 }
 
-function sections(letters: string): Cast[] {
-  return casts(...[...letters].map(letter => ballot(letter)))
+/** One volunteer per letter, which is its answer. */
+function sections(letters: string, role: Role = 'seat'): Cast[] {
+  return [...letters].map((letter, index) => cast(`${role} ${index}`, ballot(letter), role))
 }
 
 function assertAccepted(decision: Decision): asserts decision is Extract<Decision, { kind: 'accept' }> {
@@ -31,18 +40,14 @@ function assertAccepted(decision: Decision): asserts decision is Extract<Decisio
 for (const [letters, seats] of [
   ['', 3],
   ['a', 2],
-  ['aa', 1],
-  ['ab', 4],
-  ['aab', 3],
-  ['aaab', 2],
-  ['aaaab', 1],
+  ['ab', 1],
 ] as const)
-  test(`sections "${letters}" wait for ${seats} more`, () => {
-    assert.deepEqual(decide(sections(letters)), { kind: 'wait', seats })
+  test(`sections "${letters}" wait for ${seats} more, dissent or not`, () => {
+    assert.deepEqual(decide(sections(letters)), { kind: 'wait', role: 'seat', seats })
   })
 
 test('three alike are accepted', () => {
-  assert.deepEqual(decide(sections('aaa')), {
+  assert.deepEqual(decide(casts(ballot('a'), ballot('a'), ballot('a'))), {
     kind: 'accept',
     agreeing: ['v0', 'v1', 'v2'],
     dissenting: [],
@@ -51,26 +56,107 @@ test('three alike are accepted', () => {
   })
 })
 
-test('one dissent is outvoted by five, and named', () => {
-  const decision = decide(sections('aabaaa'))
-  assertAccepted(decision)
-  assert.deepEqual(decision.dissenting, ['v2'])
-  assert.equal(decision.agreeing.length, 5)
+test('hidden seats have to answer too', () => {
+  const rules = rulesOf('N', { extra: 2, spotReferees: 0, referees: 5 })
+  assert.deepEqual(decide(sections('aaa'), rules), { kind: 'wait', role: 'seat', seats: 2 })
+  assertAccepted(decide(sections('aaaaa'), rules))
 })
 
-for (const letters of ['abc', 'aabb', 'aaabb', 'aaaabb', 'abab', 'aaaaabb'])
-  test(`sections "${letters}" cannot be settled in seven seats and say so at once`, () => {
-    const decision = decide(sections(letters))
-    assert.equal(decision.kind, 'unresolved')
-    assert.deepEqual(decision.kind === 'unresolved' && decision.sections, ['build'])
-    assert.match(decision.kind === 'unresolved' ? decision.reason : '', /disagree on build/)
+test('a referee is called without any dissent when it was drawn', () => {
+  const rules = rulesOf('N', { extra: 0, spotReferees: 1, referees: 5 })
+  assert.deepEqual(decide(sections('aaa'), rules), { kind: 'wait', role: 'referee', seats: 1 })
+  assertAccepted(decide([...sections('aaa'), ...sections('a', 'referee')], rules))
+})
+
+test('odds that are too low ask for one more seat at a time, and end unresolved when all are used', () => {
+  const newcomers = (count: number) =>
+    Array.from({ length: count }, (_, n) => cast(`v${n}`, ballot('a'), 'seat', 4_000))
+  assert.deepEqual(decide(newcomers(3), weighed), { kind: 'wait', role: 'seat', seats: 1 })
+  // 4^7 = 16,384 is the first power above 9,999.
+  assertAccepted(decide(newcomers(7), weighed))
+  assert.equal(decide(newcomers(6), weighed).kind, 'wait')
+  const { kind } = decide(newcomers(7), { ...weighed, odds: 99_999 })
+  assert.equal(kind, 'unresolved')
+})
+
+test('volunteers of one operator are one voice', () => {
+  const same = sections('aaa').map(one => ({ ...one, cluster: 'one owner' }))
+  assert.deepEqual(decide(same, weighed), { kind: 'wait', role: 'seat', seats: 1 })
+})
+
+test('a shadow seat is never counted, whatever it says', () => {
+  assertAccepted(decide([...sections('aaa'), ...sections('b', 'shadow')], weighed))
+  assert.deepEqual(decide([...sections('aa'), ...sections('a', 'shadow')], weighed), {
+    kind: 'wait',
+    role: 'seat',
+    seats: 1,
   })
+})
+
+test('nothing is accepted over a dissent: a panel of five others looks into it where there are no referees', () => {
+  assert.deepEqual(decide(sections('aab')), { kind: 'wait', role: 'panel', seats: 5 })
+  assert.deepEqual(decide([...sections('aab'), ...sections('aa', 'panel')]), {
+    kind: 'wait',
+    role: 'panel',
+    seats: 3,
+  })
+  const decision = decide([...sections('aab'), ...sections('aaaaa', 'panel')])
+  assertAccepted(decision)
+  assert.deepEqual(decision.dissenting, ['seat 2'])
+  assert.equal(decision.agreeing.length, 7)
+})
+
+test('a unanimous panel overrules the seats', () => {
+  const decision = decide([...sections('aab'), ...sections('bbbbb', 'panel')])
+  assertAccepted(decision)
+  assert.deepEqual(decision.dissenting, ['seat 0', 'seat 1'])
+  const neither = decide([...sections('aab'), ...sections('ccccc', 'panel')])
+  assertAccepted(neither)
+  assert.equal(neither.dissenting.length, 3)
+})
+
+test('a panel that is not unanimous: reproduced answers are flaky, lone ones unresolved', () => {
+  const flaky = decide([...sections('aab'), ...sections('aaaab', 'panel')])
+  assert.equal(flaky.kind, 'flaky')
+  assert.deepEqual(flaky.kind === 'flaky' && flaky.sections, ['build'])
+  assert.equal(flaky.kind === 'flaky' && flaky.reproduced.length, 2)
+  const lone = decide([...sections('aab'), ...sections('aaaac', 'panel')])
+  assert.equal(lone.kind, 'unresolved')
+})
+
+test('referees settle a dissent: two first, then the rest, all alike', () => {
+  const dissent = sections('aab')
+  assert.deepEqual(decide(dissent, weighed), { kind: 'wait', role: 'referee', seats: 2 })
+  assert.deepEqual(decide([...dissent, ...sections('aa', 'referee')], weighed), {
+    kind: 'wait',
+    role: 'referee',
+    seats: 3,
+  })
+  const decision = decide([...dissent, ...sections('aaaaa', 'referee')], weighed)
+  assertAccepted(decision)
+  assert.deepEqual(decision.dissenting, ['seat 2'])
+})
+
+test('referees overrule a majority that lies', () => {
+  const decision = decide([...sections('bba'), ...sections('aaaaa', 'referee')], weighed)
+  assertAccepted(decision)
+  assert.deepEqual(decision.dissenting, ['seat 0', 'seat 1'])
+})
+
+test('referees that differ are enough to call it flaky', () => {
+  const decision = decide([...sections('aab'), ...sections('ab', 'referee')], weighed)
+  assert.equal(decision.kind, 'flaky')
+  assert.match(
+    decision.kind === 'flaky' ? decision.reason : '',
+    /does not repeat: 5 volunteers differ in build/,
+  )
+})
 
 test('a section that one volunteer lacks is a dissent', () => {
   const [first, ...rest] = sections('aaa')
   assert(first)
   const lacking = { ...first, ballot: { sections: { build: 'a' }, tests: {} } }
-  assert.deepEqual(decide([lacking, ...rest]), { kind: 'wait', seats: 3 })
+  assert.equal(decide([lacking, ...rest]).kind, 'wait')
 })
 
 test('a voice counts once', () => {
@@ -101,7 +187,7 @@ test('a test that all call flaky is listed as flaky', () => {
 test('a single dissent on a test asks for one more seat until all are used, then the others hold', () => {
   for (const count of [3, 4, 5, 6]) {
     const outcomes: TestOutcome[] = ['failed', ...Array.from({ length: count - 1 }, () => 'passed' as const)]
-    assert.deepEqual(decide(ofTest(...outcomes)), { kind: 'wait', seats: 1 })
+    assert.deepEqual(decide(ofTest(...outcomes)), { kind: 'wait', role: 'seat', seats: 1 })
   }
   const decision = decide(ofTest('passed', 'passed', 'failed', 'passed', 'passed', 'passed', 'passed'))
   assertAccepted(decision)
@@ -112,14 +198,17 @@ test('a single dissent on a test asks for one more seat until all are used, then
 })
 
 test('a single dissent with too few others is unresolved', () => {
-  const decision = decide(ofTest('passed', 'passed', 'failed', 'passed'), { quorum: 3, maxSeats: 4 })
+  const decision = decide(ofTest('passed', 'passed', 'failed', 'passed'), { ...openRules, maxSeats: 4 })
   assert.equal(decision.kind, 'unresolved')
   assert.deepEqual(decision.kind === 'unresolved' && decision.tests, ['t'])
 })
 
 test('a dissent in the sections does not speak on tests', () => {
-  const wrong = { volunteer: 'v9', ballot: ballot('b', { t: 'failed' }) }
-  const decision = decide([...ofTest('passed', 'passed', 'passed', 'passed', 'passed'), wrong])
+  const wrong = cast('v9', ballot('b', { t: 'failed' }))
+  const panel = [1, 2, 3, 4, 5].map(n =>
+    cast(`p${n}`, ballot('a', { t: 'passed', steady: 'passed' }), 'panel'),
+  )
+  const decision = decide([...ofTest('passed', 'passed'), wrong, ...panel])
   assertAccepted(decision)
   assert.deepEqual(decision.testDissents, [])
 })
@@ -157,32 +246,31 @@ test('the order of arrival never matters', () => {
   )
 })
 
-/** Plays a job: seats are filled in the given order until a decision is final. */
+/** Plays a job: whoever is next in the given order takes what is asked for, until a decision is final. */
 function play(order: Cast[]): { decision: Decision; seated: Cast[] } {
-  let seats = 0
+  const seated: Cast[] = []
+  const waiting = [...order]
   for (;;) {
-    const seated = order.slice(0, seats)
     const decision = decide(seated)
-    if (decision.kind !== 'wait') return { decision, seated }
-    seats += decision.seats
-    assert(seats <= 7, 'never more than seven seats')
+    if (decision.kind !== 'wait' || waiting.length < decision.seats) return { decision, seated }
+    for (const next of waiting.splice(0, decision.seats)) seated.push({ ...next, role: decision.role })
   }
 }
 
 for (const liars of [1, 2])
-  test(`${liars} liar(s) in seven never get their own sections accepted`, () => {
+  test(`${liars} liar(s) in twelve never get their own sections accepted`, () => {
     const lie = fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom(...testOutcomes))
     const scene = fc.array(lie, { minLength: liars, maxLength: liars }).chain(lies => {
-      const honest = Array.from({ length: 7 - liars }, () => ballot('a', { t: 'passed' }))
+      const honest = Array.from({ length: 12 - liars }, () => ballot('a', { t: 'passed' }))
       const all = casts(...lies.map(([section, outcome]) => ballot(section, { t: outcome })), ...honest)
-      return fc.shuffledSubarray(all, { minLength: 7 })
+      return fc.shuffledSubarray(all, { minLength: 12 })
     })
     fc.assert(
       fc.property(scene, order => {
         const { decision, seated } = play(order)
         if (decision.kind !== 'accept') return
-        const agreeing = seated.filter(cast => decision.agreeing.includes(cast.volunteer))
-        assert(agreeing.every(cast => cast.ballot.sections.build === 'a'))
+        const agreeing = seated.filter(one => decision.agreeing.includes(one.volunteer))
+        assert(agreeing.every(one => one.ballot.sections.build === 'a'))
         if (liars === 1) assert.deepEqual(decision.flaky, [], 'a lone liar cannot make a test flaky')
         for (const dissent of decision.testDissents) assert.equal(dissent.accepted, 'passed')
       }),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { openRules } from '../../src/consensus/classes.ts'
 import { coordinatorConfig, leaseMs, profileFor } from '../../src/coordinator/config.ts'
 import { describeFailures } from '../../src/coordinator/failures.ts'
 import { type JobRequest, jobFor } from '../../src/coordinator/new-job.ts'
@@ -8,7 +9,7 @@ import { createSerial } from '../../src/coordinator/serial.ts'
 import { newJobRecord, type Seat, type SeatEnd } from '../../src/coordinator/state.ts'
 import { isCode } from '../../src/errors.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
-import { backendFor, Job, jobId } from '../../src/wire/job.ts'
+import { type BackendDemand, backendFor, Job, jobId } from '../../src/wire/job.ts'
 import { fileRequest, seededRandom } from '../helpers/coordinator-house.ts'
 import { testIdentity, testJob } from '../helpers/raw-data.ts'
 
@@ -18,14 +19,14 @@ const now = Date.UTC(2026, 10, 20, 12, 0, 0, 999)
 describe('coordinator config', () => {
   it('has defaults for all but the profile', () => {
     const config = coordinatorConfig({ profiles: [profile] })
-    assert.deepEqual([config.quorum, config.maxSeats, config.disconnectGraceMs], [3, 7, 15_000])
+    assert.deepEqual([config.quorum, config.maxAttempts, config.disconnectGraceMs], [3, 24, 15_000])
     assert.ok(Object.isFrozen(config))
   })
   it('refuses what does not fit, naming the field', () => {
     const bad: [string, object][] = [
       ['quorum', { quorum: 0 }],
-      ['maxSeats', { quorum: 8 }],
-      ['maxAttempts', { maxAttempts: 6 }],
+      ['maxAttempts', { quorum: 8, maxAttempts: 7 }],
+      ['founders', { founders: ['somebody'] }],
       ['tickMs', { tickMs: 0.5 }],
       ['quroum', { quroum: 3 }],
       ['hashSeed', { profiles: [{ ...profile, hashSeed: 1 }] }],
@@ -143,13 +144,15 @@ describe('failures in words', () => {
         lease: n.toString(16).padStart(32, '0'),
         startedAt: 1,
         deadline: 2,
+        role: 'seat',
+        operator: 'somebody',
+        weight: 4_000,
         state: 'lost',
         endedAt: 2,
         end,
       }),
     )
-    const rules = coordinatorConfig({ profiles: [profile] })
-    const record = { ...newJobRecord(jobId(testJob()), testJob(), now, rules), seats }
+    const record = { ...newJobRecord(testJob(), now, openRules, '00'.repeat(16)), seats }
     assert.equal(describeFailures(record), '3 of 4 guests crashed; 1 of 4 deadlines passed')
   })
 })
@@ -182,13 +185,15 @@ describe('serial work', () => {
 describe('roster', () => {
   it('knows who is there, who is gone and since when too long', () => {
     const roster = createRoster()
-    roster.introduce('a', { slots: 1, backends: ['kvm'] })
-    roster.introduce('idle', { slots: 0, backends: ['kvm'] })
-    roster.introduce('none', { slots: 1, backends: [] })
-    roster.introduce('slow', { slots: 1, backends: ['tcg'] })
-    assert.deepEqual([...roster.volunteers({ backend: 'any' })], ['a', 'slow'])
-    assert.deepEqual([...roster.volunteers({ backend: 'tcg' })], ['slow'])
-    assert.deepEqual([...roster.volunteers({ backend: 'uml' })], [])
+    const machine = { cpu: 'x86-64-v2', operator: 'somebody' }
+    roster.introduce('a', { slots: 1, backends: ['kvm'], ...machine })
+    roster.introduce('idle', { slots: 0, backends: ['kvm'], ...machine })
+    roster.introduce('none', { slots: 1, backends: [], ...machine })
+    roster.introduce('slow', { slots: 1, backends: ['tcg'], ...machine })
+    const those = (backend: BackendDemand) => [...roster.volunteers({ backend })].map(([peer]) => peer)
+    assert.deepEqual(those('any'), ['a', 'slow'])
+    assert.deepEqual(those('tcg'), ['slow'])
+    assert.deepEqual(those('uml'), [])
     roster.disconnected('a', 100)
     assert.equal(roster.get('a'), undefined)
     assert.deepEqual(

@@ -52,15 +52,19 @@ describe('exports fit their published schemas', () => {
   for (const [name, make] of Object.entries(runs))
     it(name, async () => {
       const bundle = await signedBundle(make)
-      const text = (format: 'junit' | 'sarif' | 'markdown') => exportBundle(bundle, format).text
-      assert.deepEqual(junit(text('junit')), [])
-      assert.deepEqual(sarif(JSON.parse(text('sarif'))), [])
-      assert.match(text('markdown'), /^### PyTI: [A-Z-]+, (?:PASSED|FAILED|INCONCLUSIVE): `sample 1\.0`\n/)
-      for (const format of ['junit', 'sarif', 'markdown'] as const) assert.equal(text(format), text(format))
+      const text = async (format: 'junit' | 'sarif' | 'markdown') => (await exportBundle(bundle, format)).text
+      assert.deepEqual(junit(await text('junit')), [])
+      assert.deepEqual(sarif(JSON.parse(await text('sarif'))), [])
+      assert.match(
+        await text('markdown'),
+        /^### PyTI: [A-Z-]+, (?:PASSED|FAILED|INCONCLUSIVE): `sample 1\.0`\n/,
+      )
+      for (const format of ['junit', 'sarif', 'markdown'] as const)
+        assert.equal(await text(format), await text(format))
     })
 
   it('a draft fits too', async () => {
-    const { text } = exportBundle(await signedBundle(suspiciousRun), 'osv')
+    const { text } = await exportBundle(await signedBundle(suspiciousRun), 'osv')
     assert.deepEqual(osv(JSON.parse(text)), [])
   })
 

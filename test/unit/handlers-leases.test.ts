@@ -13,13 +13,18 @@ describe('hello and lease', () => {
   it('tells the version, the report key and the software', () =>
     withHouse({}, async house => {
       const reply = await house.volunteer('a').hello()
-      assert.deepEqual(reply, { version: 1, reportKey: testIdentity('report key').peerId, software: 'pyti' })
+      assert.deepEqual(reply, {
+        version: 2,
+        reportKey: testIdentity('report key').peerId,
+        logKey: house.coordinator.logKey,
+        software: 'pyti',
+      })
     }))
 
   it('refuses another version', () =>
     withHouse({}, async house => {
       const volunteer = house.volunteer('a')
-      await assert.rejects(volunteer.hello({ version: 2 }), told('UNSUPPORTED_VERSION'))
+      await assert.rejects(volunteer.hello({ version: 3 }), told('UNSUPPORTED_VERSION'))
       await assert.rejects(
         volunteer.hello({ version: 0 }),
         told('UNSUPPORTED_VERSION', /update this volunteer/),

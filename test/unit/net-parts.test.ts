@@ -23,7 +23,7 @@ test('every command has a protocol id of its own', () => {
   const ids = Object.values(commandProtocols).map(row => row.id)
   assert.deepEqual(Object.keys(commandProtocols), Object.keys(commands))
   assert.equal(new Set(ids).size, ids.length)
-  assert.equal(commandProtocols['raw-data'].id, '/pyti/raw-data/1')
+  assert.equal(commandProtocols['raw-data'].id, '/pyti/raw-data/2')
   assert.ok(!ids.includes(blobProtocol.id))
 })
 

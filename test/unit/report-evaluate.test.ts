@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ballotOf } from '../../src/consensus/ballot.ts'
+import { openRules } from '../../src/consensus/classes.ts'
 import { decide } from '../../src/consensus/decide.ts'
 import { evaluate, verificationResultOf } from '../../src/report/evaluate.ts'
 import { Evaluation } from '../../src/report/evaluation.ts'
@@ -320,8 +321,14 @@ test('what consensus accepts can be evaluated', () => {
   fc.assert(
     fc.property(votes, tests => {
       const rawData = ofTests(...tests)
-      const casts = rawData.map((one, index) => ({ volunteer: `v${index}`, ballot: ballotOf(one) }))
-      const decision = decide(casts)
+      const casts = rawData.map((one, index) => ({
+        volunteer: `v${index}`,
+        ballot: ballotOf(one),
+        role: 'seat' as const,
+        cluster: `operator ${index}`,
+        weight: 4_000,
+      }))
+      const decision = decide(casts, openRules)
       if (decision.kind !== 'accept') return
       accepted += 1
       const agreeing = rawData.filter((_, index) => decision.agreeing.includes(`v${index}`))

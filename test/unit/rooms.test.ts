@@ -26,6 +26,7 @@ const mayImport: Record<string, string[]> = {
     'port:store/store.ts',
     'store',
   ],
+  witness: ['wire', 'attest', 'port:net/network.ts', 'store'],
   cli: [
     'wire',
     'consensus',
@@ -37,6 +38,7 @@ const mayImport: Record<string, string[]> = {
     'sandbox',
     'volunteer',
     'coordinator',
+    'witness',
   ],
 }
 const homes: Record<string, string[]> = {

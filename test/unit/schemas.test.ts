@@ -39,7 +39,7 @@ describe('schemas/', () => {
       const blobs = [...decodeBundle(bytes).blobs.values()]
       assert.equal(blobs.length, 3)
       for (const blob of blobs) assert.deepEqual(rawDataSchema(JSON.parse(Buffer.from(blob).toString())), [])
-      assert.deepEqual(ownSchema('report')(verifyBundle(bytes).report), [])
+      assert.deepEqual(ownSchema('report')((await verifyBundle(bytes)).report), [])
     })
 
   it('a job, a lease and a guest record fit', () => {

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Ballot } from '../../src/consensus/ballot.ts'
-import { decide } from '../../src/consensus/decide.ts'
+import { openRules, rulesOf } from '../../src/consensus/classes.ts'
+import { mostWeight } from '../../src/consensus/credibility.ts'
+import { decide, type Role } from '../../src/consensus/decide.ts'
 import {
+  castsOf,
+  type Draw,
   isFinished,
   type JobEvent,
   type JobRecord,
@@ -16,27 +20,37 @@ import {
 import { step } from '../../src/coordinator/step.ts'
 import { isCode, PytiError } from '../../src/errors.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
-import { jobId } from '../../src/wire/job.ts'
 import { testIdentity, testJob } from '../helpers/raw-data.ts'
 
-const rules = { quorum: 3, maxSeats: 7, maxAttemptsPerVolunteer: 3, maxAttempts: 12, fileComplaints: 3 }
+const rules = { maxAttemptsPerVolunteer: 3, maxAttempts: 12, fileComplaints: 3 }
 const volunteers = Array.from({ length: 14 }, (_, n) => testIdentity(`step volunteer ${n}`).peerId)
 const volunteer = (n: number) => volunteers[n] ?? assert.fail(`no volunteer ${n}`)
 const lease = (n: number) => n.toString(16).padStart(32, '0')
 const honest: Ballot = { sections: { intake: sha256('truth') }, tests: {} }
 const lie = (n: number): Ballot => ({ sections: { intake: sha256(`lie ${n}`) }, tests: {} })
 
-const start = () => newJobRecord(jobId(testJob()), testJob(), 1_000, rules)
-const granted = (n: number, by = n, deadline = 10_000): JobEvent => ({
-  type: 'lease-granted',
+const start = () => newJobRecord(testJob(), 1_000, openRules, '5a'.repeat(16))
+const taker = (by: number, role: Role = 'seat') => ({
   volunteer: volunteer(by),
+  role,
+  operator: volunteer(by),
+  weight: mostWeight,
+  platform: 'uml x86-64-v3',
+})
+const granted = (n: number, by = n, deadline = 10_000, role?: Role): JobEvent => ({
+  type: 'lease-granted',
   lease: lease(n),
   deadline,
+  seat: taker(by, role),
 })
-const handedIn = (n: number, ballot = honest): JobEvent => ({
+const handedIn = (n: number, ballot = honest, accusing = false): JobEvent => ({
   type: 'raw-data-accepted',
   lease: lease(n),
-  submission: { attestation: sha256(`attestation ${n}`), rawData: { sha256: sha256(`raw ${n}`), size: 1 } },
+  submission: {
+    attestation: sha256(`attestation ${n}`),
+    rawData: { sha256: sha256(`raw ${n}`), size: 1 },
+    accusing,
+  },
   ballot,
 })
 const released = (n: number, end: SeatEnd = 'vm-crash', detail?: string): JobEvent => ({
@@ -63,10 +77,13 @@ describe('step: the straight way', () => {
     assert.deepEqual(job.seats, [
       {
         number: 1,
-        volunteer: volunteer(1),
         lease: lease(1),
         startedAt: 2_000,
         deadline: 10_000,
+        volunteer: volunteer(1),
+        role: 'seat',
+        operator: volunteer(1),
+        weight: mostWeight,
         state: 'leased',
       },
     ])
@@ -85,8 +102,13 @@ describe('step: the straight way', () => {
     assert.deepEqual(again.effects, [])
   })
 
-  it('is reported once the report is out, and repeats change nothing', () => {
-    const agreed = run([1, 2, 3].flatMap(n => [granted(n), handedIn(n)]))
+  it('is reported once the report is signed and out, and repeats change nothing', () => {
+    const before = run([1, 2, 3].flatMap(n => [granted(n), handedIn(n)]))
+    const signed: JobEvent = { type: 'report-signed', report: sha256('report') }
+    const { job: agreed, effects } = step(before, signed, 2_000, rules)
+    assert.deepEqual(effects, [{ type: 'publish' }])
+    assert.equal(step(agreed, signed, 2_000, rules).job, agreed)
+    assert.throws(() => step(agreed, { ...signed, report: sha256('x') }, 2_000, rules), refused('bad-event'))
     const published: JobEvent = { type: 'report-published', bundle: sha256('bundle') }
     const { job } = step(agreed, published, 2_000, rules)
     assert.equal(job.phase, 'reported')
@@ -97,25 +119,129 @@ describe('step: the straight way', () => {
 })
 
 describe('step: disagreement', () => {
-  it('opens two more seats for a dissent', () => {
-    const job = run([granted(1), granted(2), granted(3), handedIn(1), handedIn(2), handedIn(3, lie(3))])
-    assert.equal(job.phase, 'leased')
-    assert.equal(job.wanted, 3)
-    const more = run(
-      [4, 5, 6].flatMap(n => [granted(n), handedIn(n)]),
-      job,
+  const dissent = () =>
+    run([1, 2, 3].map(n => granted(n)).concat(handedIn(1), handedIn(2), handedIn(3, lie(3))))
+  const panel = (n: number, ballot = honest) => [granted(n, n, 10_000, 'panel'), handedIn(n, ballot)]
+
+  it('calls a panel of five for a dissent', () => {
+    const job = dissent()
+    assert.deepEqual([job.phase, job.wanted, job.wantedRole], ['leased', 5, 'panel'])
+    assert.throws(() => run([granted(4)], job), refused('bad-event'), 'no more ordinary seats')
+    assert.equal(
+      run(
+        [4, 5, 6, 7, 8].flatMap(n => panel(n)),
+        job,
+      ).phase,
+      'agreed',
     )
-    assert.equal(more.phase, 'agreed')
   })
 
-  it('ends unresolved when no group can win any more, and lets go of live seats', () => {
-    const job = run([granted(1), granted(2), granted(3), handedIn(1), handedIn(2, lie(2))])
-    const more = run([granted(4), granted(5), handedIn(4, lie(4))], job)
-    assert.equal(more.phase, 'unresolved')
-    assert.match(more.reason ?? '', /volunteers disagree/)
-    assert.equal(more.wanted, 0)
-    assert.deepEqual(liveSeats(more), [])
-    assert.throws(() => step(more, handedIn(5), 2_000, rules), refused('stale-lease'))
+  it('ends when it does not repeat, saying so', () => {
+    const job = run([...[4, 5, 6, 7].flatMap(n => panel(n)), ...panel(8, lie(3))], dissent())
+    assert.deepEqual([job.phase, job.flaky, job.wanted], ['unresolved', true, 0])
+    assert.match(job.reason ?? '', /does not repeat/)
+  })
+
+  it('ends when nobody bears out a difference, and lets go of live seats', () => {
+    const job = run([...[4, 5, 6, 7].flatMap(n => panel(n)), ...panel(8, lie(8))], dissent())
+    assert.deepEqual([job.phase, job.flaky], ['unresolved', undefined])
+    assert.deepEqual(liveSeats(job), [])
+    assert.throws(() => step(job, handedIn(9), 2_000, rules), refused('stale-lease'))
+  })
+})
+
+describe('step: drawn jobs', () => {
+  const drawn = (change: Partial<Draw> = {}): JobEvent => ({
+    type: 'drawn',
+    draw: {
+      task: 1,
+      roster: 0,
+      beacon: 2,
+      seed: sha256('seed'),
+      referees: 5,
+      shadows: 0,
+      passed: [],
+      ...change,
+    },
+  })
+  const weighed = (salt = '5a') =>
+    newJobRecord(testJob(), 1_000, rulesOf('N', { extra: 0, spotReferees: 0, referees: 0 }), salt.repeat(16))
+  /** A salt under which nothing is hidden, so that the numbers below are plain. */
+  const plain = Array.from({ length: 64 }, (_, n) => n.toString(16).padStart(2, '0')).find(salt => {
+    const { seats, spotReferees } = run([drawn()], weighed(salt)).rules
+    return seats === 3 && spotReferees === 0
+  })
+  const start = (change: Partial<Draw> = {}) => run([drawn(change)], weighed(plain))
+
+  it('want nothing before the draw, and then the seats of their class', () => {
+    const before = weighed(plain)
+    assert.equal(before.wanted, 0)
+    assert.throws(() => run([granted(1)], before), refused('bad-event'))
+    const job = start()
+    assert.deepEqual([job.wanted, job.wantedRole, job.rules.referees], [3, 'seat', 5])
+    assert.equal(step(job, drawn(), 2_000, rules).job, job, 'drawn once')
+  })
+
+  it('hide more seats now and then, the same ones for the same seed and salt', () => {
+    const seats = Array.from({ length: 200 }, (_, n) => {
+      const salt = n.toString(16).padStart(2, '0')
+      const { rules: first } = run([drawn()], weighed(salt))
+      assert.deepEqual(run([drawn()], weighed(salt)).rules, first)
+      return first.seats
+    })
+    const hidden = seats.filter(count => count > 3).length
+    assert.ok(hidden > 25 && hidden < 75, `${hidden} of 200 have hidden seats, about 50 should`)
+  })
+
+  it('are looked into by referees', () => {
+    const events = [granted(1), granted(2), granted(3), handedIn(1), handedIn(2), handedIn(3, lie(3))]
+    const job = run(events, start())
+    assert.deepEqual([job.wanted, job.wantedRole], [2, 'referee'])
+    const two = run(
+      [4, 5].flatMap(n => [granted(n, n, 10_000, 'referee'), handedIn(n)]),
+      job,
+    )
+    assert.deepEqual([two.wanted, two.wantedRole], [3, 'referee'])
+  })
+
+  it('become class X when one volunteer sees harm', () => {
+    const job = run([granted(1), handedIn(1, honest, true)], start())
+    assert.equal(job.rules.jobClass, 'X')
+    assert.ok(job.rules.seats >= 5)
+  })
+
+  it('let a newcomer run beside them, wait for it a while, and never count it', () => {
+    const events = [granted(1), granted(2), granted(3), granted(4, 4, 10_000, 'shadow')]
+    const job = run(events, start({ shadows: 1 }))
+    assert.throws(() => run([granted(5, 5, 10_000, 'shadow')], job), refused('bad-event'))
+    const waiting = run([handedIn(1), handedIn(2), handedIn(3)], job, 5_000)
+    assert.equal(waiting.phase, 'leased')
+    const [shadow] = liveSeats(waiting)
+    assert.equal(shadow?.deadline, 8_000, 'as long as the slowest seat took')
+    const agreed = run([handedIn(4, lie(4))], waiting, 6_000)
+    assert.equal(agreed.phase, 'agreed')
+    const late = run([{ type: 'lease-expired', lease: lease(4) }], waiting, 8_000)
+    assert.equal(late.phase, 'agreed')
+  })
+
+  it('have seats on one platform only', () => {
+    const job = run([granted(1)], start())
+    const other = { ...taker(2), platform: 'tcg' }
+    assert.equal(mayTakeSeat(job, other, rules), false)
+    assert.equal(mayTakeSeat(job, taker(2), rules), true)
+  })
+
+  it('give one operator one seat', () => {
+    const job = run([granted(1)], start())
+    assert.equal(mayTakeSeat(job, { ...taker(2), operator: volunteer(1) }, rules), false)
+  })
+
+  it('remember who was passed over, once', () => {
+    const passed: JobEvent = { type: 'passed-over', volunteers: [volunteer(1), volunteer(1)] }
+    const job = run([passed], start())
+    assert.deepEqual(job.draw?.passed, [volunteer(1)])
+    assert.equal(step(job, passed, 2_000, rules).job, job)
+    assert.throws(() => run([passed], weighed(plain)), refused('bad-event'))
   })
 })
 
@@ -223,7 +349,7 @@ describe('step: who may take a seat', () => {
   })
   it('three attempts per volunteer', () => {
     const job = run([1, 2, 3].flatMap(n => [granted(n, 1), released(n)]))
-    assert.equal(mayTakeSeat(job, volunteer(1), rules), false)
+    assert.equal(mayTakeSeat(job, taker(1), rules), false)
     assert.throws(() => run([granted(4, 1)], job), refused('bad-event'))
     assert.equal(run([granted(4, 2)], job).phase, 'leased')
   })
@@ -256,7 +382,11 @@ describe('step: bad events', () => {
     const other: JobEvent = {
       type: 'raw-data-accepted',
       lease: lease(1),
-      submission: { attestation: sha256('other'), rawData: { sha256: sha256('raw'), size: 1 } },
+      submission: {
+        attestation: sha256('other'),
+        rawData: { sha256: sha256('raw'), size: 1 },
+        accusing: false,
+      },
       ballot: honest,
     }
     assert.throws(() => run([other], job), refused('conflict'))
@@ -286,19 +416,20 @@ describe('step: any order of events', () => {
       'honest',
       'lie',
       'release',
+      'release',
       'expire',
       'lose',
       'report',
     ),
     pick: fc.nat({ max: 13 }),
-    end: fc.constantFrom<SeatEnd>('vm-crash', 'hash-mismatch', 'file-missing', 'internal', 'shutdown'),
+    end: fc.constantFrom<SeatEnd>('vm-crash', 'hash-mismatch', 'hash-mismatch', 'file-missing', 'internal'),
     later: fc.nat({ max: 1_500 }),
   })
   const eventFor = ({ kind, pick, end }: Command, job: JobRecord, now: number): JobEvent => {
     const n = job.seats.length === 0 || pick === 13 ? 99 : (pick % job.seats.length) + 1
     switch (kind) {
       case 'grant':
-        return granted(pick === 13 ? 1 : job.seats.length + 1, pick, now + 4_000)
+        return granted(pick === 13 ? 1 : job.seats.length + 1, pick, now + 4_000, job.wantedRole)
       case 'honest':
         return handedIn(n)
       case 'lie':
@@ -350,7 +481,7 @@ describe('step: any order of events', () => {
     for (const one of volunteers)
       assert.ok(after.seats.filter(seat => seat.volunteer === one).length <= rules.maxAttemptsPerVolunteer)
     assert.equal(new Set(after.seats.map(seat => seat.lease)).size, after.seats.length)
-    assert.ok(submittedSeats(after).length <= rules.maxSeats)
+    assert.ok(submittedSeats(after).length <= openRules.maxSeats + openRules.panel)
     for (const seat of submittedSeats(before))
       assert.deepEqual(after.seats[seat.number - 1], seat, 'a submission changed or vanished')
     assert.deepEqual(
@@ -367,12 +498,8 @@ describe('step: any order of events', () => {
       assert.deepEqual(liveSeats(after), [])
     }
     if (after.phase === 'agreed' || after.phase === 'reported') {
-      const casts = submittedSeats(after).map(({ volunteer: by, lease: id }) => ({
-        volunteer: by,
-        ballot: after.ballots[id] ?? assert.fail('no ballot'),
-      }))
-      const decision = decide(casts, rules)
-      assert.ok(decision.kind === 'accept' && decision.agreeing.length >= rules.quorum)
+      const decision = decide(castsOf(after), after.rules)
+      assert.ok(decision.kind === 'accept' && decision.agreeing.length >= openRules.quorum)
     }
     assert.equal(after.phase === 'unresolved', after.reason !== undefined && after.reason !== '')
     assert.equal(after.phase === 'reported', after.bundle !== undefined)

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PytiError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/logger.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
+import { createLogWatch } from '../../src/volunteer/log-watch.ts'
 import { type JobTools, runJob } from '../../src/volunteer/run-job.ts'
 import { Volunteer, type VolunteerEvent } from '../../src/volunteer/volunteer.ts'
 import type { GuestEvent, GuestPlan } from '../../src/wire/guest.ts'
@@ -15,60 +17,28 @@ import {
   withHouse,
 } from '../helpers/coordinator-house.ts'
 import { status } from '../helpers/expect.ts'
+import { createEvidence } from '../helpers/fake-log.ts'
+import { fakeTools, vmOutput } from '../helpers/fake-tools.ts'
 import { settled, until } from '../helpers/manual-clock.ts'
-import { clocksJob, testIdentity, testJob, testRawData } from '../helpers/raw-data.ts'
-
-/** A machine without VMs: what the guest hands over is made up, all else is real. */
-function fakeTools(change: Partial<JobTools> = {}): JobTools {
-  return {
-    slowness: () => 1,
-    async prepare(job) {
-      const { intake } = testRawData({ job })
-      return {
-        intake: intake.stable,
-        files: [],
-        index: 'http://index.test/simple',
-        notes: [],
-        resolveMilliseconds: 1,
-        downloadMilliseconds: 1,
-      }
-    },
-    async runVm(job, _plan, _files, { onEvent }) {
-      onEvent({ task: 'setup', state: 'end' })
-      return vmOutput(job)
-    },
-    ...change,
-  }
-}
-
-function vmOutput(job: Job, record?: string, backend: Backend = 'uml') {
-  const { tasks, guest } = testRawData({ job })
-  const text =
-    record ??
-    JSON.stringify({
-      schema: 'pyti.guest/2',
-      python: guest.stable.python,
-      observers: guest.stable.observers,
-      tasks,
-    })
-  return {
-    backend,
-    kernel: '6.12',
-    bootMilliseconds: 5,
-    totalMilliseconds: 9,
-    items: new Map([
-      ['guest.json', Buffer.from(text)],
-      ['logs/build.txt', Buffer.from('built')],
-    ]),
-  }
-}
+import { clocksJob, testIdentity, testJob } from '../helpers/raw-data.ts'
 
 function join(house: House, name: string, tools: JobTools, slots = 1, backends: Backend[] = ['uml']) {
   const identity = testIdentity(name)
   const events: VolunteerEvent[] = []
+  const network = house.hub.join(identity.peerId)
+  const memory = createMemoryStore()
+  const watch = createLogWatch({
+    network,
+    coordinator: coordinatorPeer,
+    memory,
+    evidence: createEvidence(),
+    clock: house.clock,
+    log: silentLogger,
+  })
   const volunteer = new Volunteer(
     {
-      network: house.hub.join(identity.peerId),
+      network,
+      watch,
       coordinator: coordinatorPeer,
       signer: identity,
       tools,
@@ -77,10 +47,10 @@ function join(house: House, name: string, tools: JobTools, slots = 1, backends: 
       log: silentLogger,
       onEvent: event => events.push(event),
     },
-    { slots, backends },
+    { slots, backends, cpu: 'x86-64-v3' },
   )
   volunteer.start()
-  return { volunteer, events, peerId: identity.peerId }
+  return { volunteer, events, peerId: identity.peerId, memory }
 }
 
 const phase = async (house: House, job: string) => (await house.coordinator.status(job))?.phase

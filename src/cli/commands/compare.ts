@@ -36,8 +36,8 @@ Exit code: 0 compared, whatever differs; 1 a bundle does not verify; 2 no such f
     .action(async (previous: string, current: string, flags: Flags) => {
       const options = { minimumVolunteers: flags.volunteers, ...(flags.key && { trustedKeys: flags.key }) }
       const comparison = compareReleases(
-        releaseOf(await readBundle(previous), previous, options),
-        releaseOf(await readBundle(current), current, options),
+        await releaseOf(await readBundle(previous), previous, options),
+        await releaseOf(await readBundle(current), current, options),
       )
       if (flags.json) printJson(comparison)
       else process.stdout.write(renderComparison(comparison))
@@ -45,10 +45,10 @@ Exit code: 0 compared, whatever differs; 1 a bundle does not verify; 2 no such f
 }
 
 /** @throws PytiError `not-verified` with the checks that failed */
-export function releaseOf(bytes: Uint8Array, path: string, options: VerifyOptions): Release {
-  const verification = verifyBundle(bytes, options)
+export async function releaseOf(bytes: Uint8Array, path: string, options: VerifyOptions): Promise<Release> {
+  const verification = await verifyBundle(bytes, options)
   const { ok, evaluation, checks } = verification
-  const [rawData] = ok ? agreeingRawData(decodeBundle(bytes), verification) : []
+  const [rawData] = ok ? await agreeingRawData(decodeBundle(bytes), verification) : []
   if (evaluation && rawData) return { evaluation, rawData }
   const failed = checks
     .filter(check => check.state === 'failed')

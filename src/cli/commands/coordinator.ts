@@ -16,6 +16,7 @@ import { createUploadFeed } from '../../pypi/uploads.ts'
 import type { Image } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
+import { openTileFiles } from '../../store/tile-files.ts'
 import { BackendDemand, type Profile, taskNames } from '../../wire/job.ts'
 import { ensureImage } from '../image.ts'
 import {
@@ -35,6 +36,8 @@ import { shutdownSignal, untilAborted } from '../shutdown.ts'
 
 interface Flags extends NodeFlags {
   quorum: number
+  founder: string[]
+  referee: string[]
   follow?: boolean
   pollSeconds: number
   index?: string
@@ -57,6 +60,12 @@ export function coordinatorCommand(): Command {
       'Keeps jobs in a database in its data folder, hands leases to volunteers, and signs a report once enough of them agree. Survives being killed at any moment: start it again on the same folder.',
     )
     .option('--quorum <n>', 'volunteers that must agree', positiveInteger, 3)
+    .option(
+      '--founder <peerid...>',
+      'volunteers you vouch for: with any, seats are drawn and answers weighed by what volunteers have earned',
+      [],
+    )
+    .option('--referee <peerid...>', 'volunteers run by the community, which look into dissents', [])
     .option('--follow', 'turn new files on the index into jobs')
     .option('--poll-seconds <n>', 'pause between two looks at the index', positiveInteger, 30)
     .addOption(indexOption())
@@ -85,7 +94,8 @@ Examples:
   pyti coordinator --data /srv/pyti --listen /ip4/0.0.0.0/tcp/4001 --follow
   pyti coordinator --python 3.13 --python 3.11
 
-Volunteers need one of the printed addresses. The data folder holds identity.key and report.key (mode 0600): keep them.`,
+Volunteers need one of the printed addresses. The data folder holds identity.key, report.key and log.key (mode 0600): keep them.
+Its folder log is the public log: any web server can show it, and \`pyti audit\` replays it.`,
     )
     .action((flags: Flags) => runCoordinator(flags))
 }
@@ -99,12 +109,16 @@ async function runCoordinator(flags: Flags): Promise<void> {
   try {
     const identity = await loadOrCreateIdentity(join(flags.data, 'identity.key'))
     const reportSigner = await loadOrCreateIdentity(join(flags.data, 'report.key'))
+    const logSigner = await loadOrCreateIdentity(join(flags.data, 'log.key'))
+    const logFiles = await openTileFiles(join(flags.data, 'log'))
     const blobs = await openBlobStore(join(flags.data, 'blobs'))
     const images: Image[] = []
     for (const python of flags.python ?? [undefined])
       images.push(await ensureImage(paths, { signal, ...(python !== undefined && { python }) }))
     const config = coordinatorConfig({
       quorum: flags.quorum,
+      founders: flags.founder,
+      referees: flags.referee,
       pollMs: flags.pollSeconds * 1_000,
       profiles: images.map(image => ({
         image: image.id,
@@ -136,6 +150,8 @@ async function runCoordinator(flags: Flags): Promise<void> {
         store,
         blobs,
         reportSigner,
+        logSigner,
+        logFiles,
         log,
         config,
         clock: systemClock,
@@ -149,11 +165,17 @@ async function runCoordinator(flags: Flags): Promise<void> {
       await coordinator.start()
       for (const address of network.addresses()) log.info('listening', { address })
       log.info('reports are signed with', { reportKey: reportSigner.peerId })
+      log.info('the log is signed with', { logKey: coordinator.logKey })
+      if (flags.founder.length === 0)
+        log.info(
+          'no founders are named: whoever asks gets a seat, and reports go by the number of volunteers',
+        )
       print({
         event: 'ready',
         peer: identity.peerId,
         addresses: network.addresses(),
         reportKey: reportSigner.peerId,
+        logKey: coordinator.logKey,
       })
       await Promise.race([untilAborted(signal), failed.promise])
       log.info('stopping', { why: messageOf(signal.reason) })

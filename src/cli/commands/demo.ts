@@ -110,10 +110,10 @@ async function verifyAll(results: DistributionResult[], json: boolean): Promise<
     const { filename, sha256, size } = target.subject
     const verification =
       accepted &&
-      verifyBundle(await readFile(accepted.path), {
+      (await verifyBundle(await readFile(accepted.path), {
         distribution: { sha256, size },
         trustedKeys: [accepted.trustedKey],
-      })
+      }))
     if (!verification?.ok) code = exitCodes.negative
     const checks = verification?.checks.map(check => check.state)
     say(

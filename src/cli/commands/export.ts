@@ -53,7 +53,7 @@ Examples:
 Exit code: 0 written; 1 the bundle does not verify, or there is nothing to draft; 2 there is no such file.`,
     )
     .action(async (path: string, flags: Flags) => {
-      const { text, warning } = exportBundle(await readBundle(path), flags.format, {
+      const { text, warning } = await exportBundle(await readBundle(path), flags.format, {
         minimumVolunteers: flags.volunteers,
         ...(flags.key && { trustedKeys: flags.key }),
       })
@@ -67,12 +67,12 @@ Exit code: 0 written; 1 the bundle does not verify, or there is nothing to draft
  * @returns the export, and what the reader of it should know about the check of the bundle
  * @throws PytiError `not-verified` when a check fails | `nothing-to-draft`
  */
-export function exportBundle(
+export async function exportBundle(
   bytes: Uint8Array,
   format: Format,
   options: VerifyOptions = {},
-): { text: string; warning?: string } {
-  const verification = verifyBundle(bytes, options)
+): Promise<{ text: string; warning?: string }> {
+  const verification = await verifyBundle(bytes, options)
   const { ok, checks, report, evaluation, reportKey, volunteers } = verification
   if (!ok || !report || !evaluation || reportKey === undefined) {
     const failed = checks.filter(check => check.state === 'failed').map(check => check.name)
@@ -88,7 +88,7 @@ export function exportBundle(
     timeVerified,
     job,
     flaky,
-    rawData: agreeingRawData(bundle, verification),
+    rawData: await agreeingRawData(bundle, verification),
     volunteers: volunteers.length,
     agreeing: volunteers.filter(one => one.agreeing).length,
     reportKey,

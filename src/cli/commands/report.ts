@@ -41,22 +41,27 @@ Exit code: 0 shown; 1 there is no such report, or it does not verify; 2 bad usag
           throw new PytiError('no-report', `the coordinator has no report on ${file}`, {
             hint: 'ask for one with `pyti submit`',
           })
+        if (newest.withdrawn)
+          process.stderr.write(
+            'This report was withdrawn: volunteers it rests on were caught lying. The file is tested again.\n',
+          )
         const bytes = await client.fetch(newest.bundle)
         if (flags.save !== undefined) await writeFile(flags.save, bytes)
-        const verification = verifyBundle(bytes)
+        const verification = await verifyBundle(bytes)
         const { ok, checks, evaluation, volunteers } = verification
         const agreeing = volunteers.filter(one => one.agreeing).length
         if (flags.json)
           printJson({
             schema: 'pyti.report/1',
             job: newest.job,
+            withdrawn: newest.withdrawn,
             verified: ok,
             evaluation,
             volunteers: volunteers.length,
             agreeing,
           })
         else if (ok && evaluation) {
-          const rawData = agreeingRawData(decodeBundle(bytes), verification)
+          const rawData = await agreeingRawData(decodeBundle(bytes), verification)
           const seconds = (rawData[0]?.guest.volatile.totalMilliseconds ?? 0) / 1000
           const backend = [...new Set(rawData.map(one => one.guest.volatile.backend))].sort().join('+')
           print(

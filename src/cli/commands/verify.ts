@@ -42,7 +42,7 @@ Exit code: 0 no check failed; 1 one did, and its name is printed; 2 there is no 
 }
 
 async function verifyOne(path: string, flags: Flags): Promise<boolean> {
-  const { ok, checks, evaluation, reportKey, volunteers } = verifyBundle(await readBundle(path), {
+  const { ok, checks, evaluation, reportKey, volunteers } = await verifyBundle(await readBundle(path), {
     minimumVolunteers: flags.volunteers,
     ...(flags.key && { trustedKeys: flags.key }),
     ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),

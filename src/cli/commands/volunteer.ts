@@ -5,20 +5,26 @@ import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { PytiError } from '../../errors.ts'
 import { loadOrCreateIdentity } from '../../identity.ts'
+import type { Logger } from '../../logger.ts'
 import { parseTarget } from '../../net/addresses.ts'
 import { keepConnected } from '../../net/discovery.ts'
 import { createNetwork } from '../../net/libp2p.ts'
+import type { Network } from '../../net/network.ts'
 import { findPython } from '../../pypi/pip.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { drivers as allDrivers, probeBackendCached } from '../../sandbox/backends.ts'
 import { ImageStore } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
+import { createLogWatch, type LogWatch } from '../../volunteer/log-watch.ts'
 import { Volunteer } from '../../volunteer/volunteer.ts'
-import type { Backend } from '../../wire/job.ts'
-import { jobTools } from '../compose-volunteer.ts'
+import { type Backend, OperatorName } from '../../wire/job.ts'
+import { answerCheckpoints } from '../../witness/command.ts'
+import { jobTools, readCpuLevel } from '../compose-volunteer.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
+import { openLogFolder } from '../log-folder.ts'
+import { openNodeWitness, vkeyOption } from '../node-witness.ts'
 import { offeredDrivers } from '../offered-drivers.ts'
 import {
   backendsOption,
@@ -42,6 +48,9 @@ interface Flags extends NodeFlags {
   backend?: Backend[]
   python?: string[]
   index?: string
+  operator?: string
+  logKey?: string
+  witness?: boolean
 }
 
 export function volunteerCommand(): Command {
@@ -64,6 +73,11 @@ export function volunteerCommand(): Command {
       ),
     )
     .addOption(indexOption())
+    .option('--operator <name>', 'your name for all your machines: together they are one voice', operatorName)
+    .addOption(
+      vkeyOption('--log-key <vkey>', "key of the coordinator's log, instead of the one it had at first", 1),
+    )
+    .option('--witness', 'cosign the log of the coordinator too, with a key of its own')
   return nodeOptions(command, join(findPaths().data, 'volunteer'), '/ip4/0.0.0.0/tcp/0')
     .addHelpText(
       'after',
@@ -81,6 +95,12 @@ function parseCpus(text: string): number[] {
   if (cpus.some(cpu => !Number.isInteger(cpu) || cpu < 0 || cpu >= availableParallelism()))
     throw new InvalidArgumentError(`CPU numbers from 0 to ${availableParallelism() - 1}, separated by commas`)
   return cpus
+}
+
+function operatorName(text: string): string {
+  if (!OperatorName.safeParse(text).success)
+    throw new InvalidArgumentError('up to 100 printable ASCII characters without spaces')
+  return text
 }
 
 async function runVolunteer(flags: Flags): Promise<void> {
@@ -114,14 +134,30 @@ async function runVolunteer(flags: Flags): Promise<void> {
     slots: flags.slots,
   })
 
-  const network = await createNetwork({
-    identity,
-    listen: flags.listen,
-    bootstrap: flags.bootstrap,
-    role: 'volunteer',
-    log,
-  })
+  const closers: (() => Promise<void>)[] = []
   try {
+    const seen = await openLogFolder(join(flags.data, 'log'))
+    closers.unshift(() => seen.close())
+    const network = await createNetwork({
+      identity,
+      listen: flags.listen,
+      bootstrap: flags.bootstrap,
+      role: 'volunteer',
+      log,
+    })
+    closers.unshift(() => network.stop())
+    const watch = createLogWatch({
+      network,
+      coordinator: target.peer,
+      memory: seen.memory,
+      evidence: seen.evidence,
+      clock: systemClock,
+      log,
+      ...(flags.logKey !== undefined && { logKey: flags.logKey }),
+      onFault: told => print({ event: 'fault', ...told }),
+    })
+    // Closed after the network, which may still be asking it.
+    if (flags.witness) closers.push(await witnessBeside(watch, flags.data, { network, log, print }))
     const tools = jobTools({
       paths,
       index,
@@ -147,8 +183,14 @@ async function runVolunteer(flags: Flags): Promise<void> {
         log,
         onEvent: print,
         tools,
+        watch,
       },
-      { slots: flags.slots, backends },
+      {
+        slots: flags.slots,
+        backends,
+        cpu: await readCpuLevel(),
+        ...(flags.operator !== undefined && { operator: flags.operator }),
+      },
     )
     volunteer.start()
     print({ event: 'ready', peer: identity.peerId, addresses: network.addresses() })
@@ -173,6 +215,26 @@ async function runVolunteer(flags: Flags): Promise<void> {
     await tools.close()
     await link
   } finally {
-    await network.stop()
+    for (const close of closers) await close()
   }
+}
+
+/** A witness that answers over the volunteer's connection, for the log that the volunteer watches. @returns what closes it */
+async function witnessBeside(
+  watch: LogWatch,
+  dataDir: string,
+  { network, log, print }: { network: Network; log: Logger; print: ReturnType<typeof eventPrinter> },
+): Promise<() => Promise<void>> {
+  const { witness, close } = await openNodeWitness({
+    dataDir,
+    logOf: origin => {
+      const key = watch.fault() ? undefined : watch.logKey()
+      return key?.name === origin ? key : undefined
+    },
+    onCosigned: told => log.info('cosigned', told),
+  })
+  answerCheckpoints(network, witness)
+  log.info('the coordinator may ask this witness', { key: witness.key, peer: network.self })
+  print({ event: 'witness', key: witness.key, peer: network.self })
+  return close
 }

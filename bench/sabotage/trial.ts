@@ -1,0 +1,218 @@
+import type { Ballot } from '../../src/consensus/ballot.ts'
+import type { Book } from '../../src/consensus/book.ts'
+import { tagsOf } from '../../src/consensus/book.ts'
+import type { Closed } from '../../src/consensus/consequences.ts'
+import { checksOn, weightOf } from '../../src/consensus/credibility.ts'
+import {
+  answerOf,
+  type Cast,
+  type Decision,
+  decide,
+  type Role,
+  type Rules,
+} from '../../src/consensus/decide.ts'
+import { type Candidate, nextSeats, ranked } from '../../src/consensus/draw.ts'
+import type { Outcome } from './scheme.ts'
+import type { Answer, Job, Operator, World } from './world.ts'
+
+export interface Bench {
+  readonly world: World
+  readonly book: Book
+  /** Volunteer ids; trusted (7.6), there at any time. */
+  readonly referees: readonly string[]
+  /** Of the class a volunteer takes the job for. */
+  readonly quorum: number
+}
+
+interface Seated extends Candidate {
+  readonly operator: Operator
+}
+
+/** Candidates beyond the seats that are wanted: those whose tags collide are passed over. */
+const spare = 3
+
+/** One job from its draw to its report, and again when somebody looks at it later. */
+export class Trial {
+  readonly job: Job
+  readonly seed: string
+  readonly rules: Rules
+  readonly #bench: Bench
+  #casts: Cast[] = []
+  #seated: Seated[] = []
+  #asked = new Set<Operator>()
+  #decision: Decision = { kind: 'unresolved', reason: 'not asked yet', sections: [], tests: [] }
+
+  constructor(job: Job, seed: string, rules: Rules, bench: Bench) {
+    this.job = job
+    this.seed = seed
+    this.rules = rules
+    this.#bench = bench
+  }
+
+  /** Asks for what `decide` wants until it decides. */
+  run(shadow?: Operator): void {
+    for (let waiting = shadow; ; waiting = undefined) {
+      this.#decision = decide(this.#casts, this.rules)
+      if (this.#decision.kind !== 'wait') return
+      const { role, seats } = this.#decision
+      const before = this.#casts.length
+      if (role === 'referee') this.#askReferees(seats)
+      else this.#askVolunteers(role, seats, waiting)
+      if (this.#casts.length > before || this.#lost) continue
+      this.#decision = { kind: 'unresolved', reason: 'nobody is left to ask', sections: [], tests: [] }
+      return
+    }
+  }
+
+  /** All seats answer, and the job's answer is known beforehand. */
+  runKnown(): void {
+    while (this.#casts.length < this.rules.seats) {
+      const before = this.#casts.length
+      this.#askVolunteers('seat', this.rules.seats - before)
+      if (this.#casts.length === before && !this.#lost) return
+    }
+  }
+
+  /** A referee runs it once more; what follows from that. @returns runs */
+  audit(): number {
+    const before = this.#casts.length
+    this.#askReferees(1)
+    this.run()
+    return this.#casts.length - before
+  }
+
+  get accepted(): Answer | undefined {
+    if (this.#decision.kind !== 'accept') return undefined
+    const [winner] = this.#decision.agreeing
+    return this.#casts.find(({ volunteer }) => volunteer === winner)?.ballot.sections.result
+  }
+
+  outcome(): Outcome {
+    const { kind } = this.#decision
+    const answer = this.accepted
+    const of = (role: Role) => this.#casts.filter(cast => cast.role === role).length
+    return {
+      verdict: kind === 'accept' ? 'accept' : kind === 'flaky' ? 'flaky' : 'unresolved',
+      ...(answer !== undefined && { answer }),
+      runs: this.#casts.length - of('shadow'),
+      referees: of('referee'),
+      checks: of('shadow'),
+    }
+  }
+
+  closed(): Closed {
+    const { kind } = this.#decision
+    const outcome = kind === 'accept' ? 'accepted' : kind === 'flaky' ? 'flaky' : 'unresolved'
+    return this.#closed(outcome, this.accepted)
+  }
+
+  closedAsKnown(): Closed {
+    return this.#closed('known', this.job.truth)
+  }
+
+  #closed(outcome: Closed['outcome'], accepted: Answer | undefined): Closed {
+    return {
+      job: String(this.job.index),
+      outcome,
+      answers: this.#casts.map(({ volunteer, role, ballot }) => ({
+        volunteer,
+        role,
+        answer: answerOf(ballot),
+      })),
+      accepted: accepted === undefined ? undefined : answerOf(ballotOf(accepted)),
+    }
+  }
+
+  /** Whether the last round brought nothing because runs were lost, not because nobody is left. */
+  #lost = false
+
+  #askVolunteers(role: 'seat' | 'panel', wanted: number, shadow?: Operator): void {
+    if (shadow) this.#asked.add(shadow)
+    const seats = this.#draw(wanted)
+    const { world, book } = this.#bench
+    const all = shadow
+      ? [...seats.map(({ operator }) => operator), shadow]
+      : seats.map(({ operator }) => operator)
+    for (const { operator } of seats) this.#asked.add(operator)
+    const answers = world.ask(this.job, all, held => this.#wouldDo(held))
+    this.#lost = answers.length > 0
+    answers.forEach((answer, index) => {
+      const operator = all[index]
+      if (answer === undefined || !operator) return
+      const member = book.member(operator.id)
+      if (!member) return
+      const seat = seats[index]
+      if (seat) this.#seated.push(seat)
+      this.#casts.push({
+        volunteer: operator.id,
+        ballot: ballotOf(answer),
+        role: seat ? role : 'shadow',
+        cluster: operator.cluster,
+        weight: weightOf(checksOn(member.standing, this.job.day)),
+      })
+    })
+  }
+
+  #askReferees(wanted: number): void {
+    const { world, referees, book } = this.#bench
+    const used = new Set(this.#casts.map(({ volunteer }) => volunteer))
+    const free = referees.filter(one => !used.has(one))
+    this.#lost = false
+    for (let count = 0; count < wanted && free.length > 0; count++) {
+      const [volunteer] = free.splice(world.random.below(free.length), 1)
+      const member = volunteer === undefined ? undefined : book.member(volunteer)
+      if (!member) return
+      this.#casts.push({
+        volunteer: member.volunteer,
+        ballot: ballotOf(world.honest(this.job)),
+        role: 'referee',
+        cluster: member.volunteer,
+        weight: weightOf(checksOn(member.standing, this.job.day)),
+      })
+    }
+  }
+
+  /**
+   * The real ranking and tag rule over a uniform sample of those who may sit: ranks are hashes, so the best of a sample are
+   * drawn like the best of all, at a hundredth of the hashing.
+   */
+  #draw(wanted: number): Seated[] {
+    const { world, book } = this.#bench
+    const sample = new Set<Operator>()
+    const mayNot = (operator: Operator) => {
+      if (this.#asked.has(operator) || sample.has(operator)) return true
+      const member = book.member(operator.id)
+      return member === undefined || !book.isEstablished(member, this.job.day)
+    }
+    const candidates: Seated[] = []
+    while (candidates.length < wanted + spare) {
+      const operator = world.pick(mayNot)
+      const member = operator && book.member(operator.id)
+      if (!operator || !member) break
+      sample.add(operator)
+      candidates.push({ volunteer: operator.id, tags: tagsOf(member), operator })
+    }
+    return nextSeats(ranked(candidates, this.seed), this.#seated, new Set(), wanted)
+  }
+
+  /** For all the ring can know: the quorum is public, hidden seats and referees are not. */
+  #wouldDo(held: readonly Operator[]): boolean {
+    const { book, quorum } = this.#bench
+    const counted = held.filter(({ id }) => {
+      const member = book.member(id)
+      return member !== undefined && book.isEstablished(member, this.job.day)
+    })
+    return counted.length >= quorum
+  }
+}
+
+const ballots = new Map<Answer, Ballot>()
+
+/** As small as a ballot can be; only the answers many give are kept. */
+function ballotOf(answer: Answer): Ballot {
+  const known = ballots.get(answer)
+  if (known) return known
+  const ballot = { sections: { result: answer }, tests: {} }
+  if (!answer.startsWith('fault')) ballots.set(answer, ballot)
+  return ballot
+}

@@ -1,0 +1,83 @@
+import { settleClosed } from '../../consensus/consequences.ts'
+import { rulesOf } from '../../consensus/classes.ts'
+import { messageOf } from '../../errors.ts'
+import { canonicalJson } from '../../wire/canonical.ts'
+import type { CloseDocument, PolicyDocument, TaskDocument } from '../documents.ts'
+import { auditAnswers } from './audit-raw.ts'
+import { reportFaults } from './audit-reports.ts'
+import { type AuditState, documentOf, type Leaf, loseBook } from './audit-state.ts'
+import { closedOf, decisionFaults } from './decisions.ts'
+import { auditDraw } from './audit-draw.ts'
+
+/** The end of a job: everything that was decided about it, recomputed. */
+export async function auditClose(state: AuditState, leaf: Leaf): Promise<void> {
+  const { index } = leaf
+  const { list, tasks, closed, reports } = state
+  const close = await documentOf(state, leaf, 'pyti.close/1')
+  if (!close) return loseBook(state, `the end of a job in leaf ${index} is missing`)
+  if (closed.has(close.job)) list.fault('decisions', index, `job ${close.job} ended before`)
+  closed.set(close.job, { index, report: close.report })
+  const announced = tasks.get(close.task)
+  tasks.delete(close.task)
+  const task = announced && (await documentOf(state, announced, 'pyti.task/1'))
+  if (task && announced) auditClass(state, index, close, task, announced.policy)
+  const wrong = decisionFaults(close, task?.repeats !== undefined)
+  for (const detail of wrong) list.fault('decisions', index, detail)
+  if (wrong.length === 0) list.held('decisions')
+
+  const report = close.report === undefined ? undefined : reports.get(close.report)
+  if (close.report !== undefined) {
+    reports.delete(close.report)
+    const faults = report ? reportFaults(report, close, state) : ['its report was not logged before it']
+    for (const detail of faults) list.fault('reports', report?.index ?? index, detail)
+  }
+  const skipped = await auditDraw(state, { index, entry: leaf.entry, close }, announced, task)
+  if (task) await auditAnswers(state, index, close, task, report)
+  settleBook(state, index, close)
+  for (const change of close.changes)
+    if (change.type === 'withdrawn') state.due.set(change.job, { because: close.job, index })
+  state.figures.close(close, skipped)
+  state.listener.close?.({ index, close, task, skipped })
+}
+
+/** Replays what the end of a job means for who answered. */
+function settleBook(state: AuditState, index: number, close: CloseDocument): void {
+  state.day = close.day
+  if (!state.bookKnown) return
+  const changes = settleClosed(state.book, closedOf(close), close.day)
+  if (canonicalJson(changes) === canonicalJson(close.changes)) return state.list.held('book')
+  const at = close.changes.findIndex((change, n) => canonicalJson(change) !== canonicalJson(changes[n] ?? null))
+  const first = at < 0 ? `it leaves out ${sayOf(changes[close.changes.length])}` : `it says ${sayOf(close.changes[at])}`
+  state.list.fault('book', index, `its consequences are not what follows: ${first}`)
+  loseBook(state, `the consequences in leaf ${index} do not follow from the book`)
+}
+
+function sayOf(change: unknown): string {
+  return change === undefined ? 'nothing' : canonicalJson(change)
+}
+
+/** Class and open rules follow from the policy, and what was reported already. */
+function auditClass(
+  { list, last }: AuditState,
+  index: number,
+  { rules, task: at }: CloseDocument,
+  { jobClass, job, repeats }: TaskDocument,
+  policy: PolicyDocument | undefined,
+): void {
+  if (!policy) return void list.fault('policy', at, 'the job was announced before any policy')
+  const weighed = policy.founders.length > 0
+  if ((jobClass === 'open') === weighed)
+    list.fault('policy', at, `class ${jobClass} where volunteers are ${weighed ? '' : 'not '}weighed`)
+  if ((jobClass === 'K') !== (repeats !== undefined))
+    list.fault('policy', at, `class ${jobClass} ${repeats === undefined ? 'without' : 'with'} a job that it repeats`)
+  if (jobClass === 'R' && !last.has(job.subject.sha256))
+    list.fault('policy', at, 'class R for a file that has no report yet')
+  if (jobClass !== 'open') return
+  try {
+    const open = rulesOf('open', { extra: 0, spotReferees: 0, referees: 0 }, policy.quorum)
+    if (canonicalJson(open) !== canonicalJson(rules))
+      list.fault('policy', index, 'the rules are not those of the policy')
+  } catch (error) {
+    list.fault('policy', index, messageOf(error))
+  }
+}

@@ -1,0 +1,146 @@
+import type { BeaconDocument, CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
+import type { Fault } from '../faults.ts'
+import { seedOf } from '../../consensus/draw.ts'
+import { type AuditState, documentOf, firstFrom, type Leaf, type Mark, rosterAt } from './audit-state.ts'
+import { type DrawEvidence, steeringOf } from './fault-draw.ts'
+import { entryAt } from './open-log.ts'
+import { faultBase, proveDocument } from './prove.ts'
+import { isPlain, type Skipped, skippedOf } from './seats.ts'
+
+interface Closing extends Leaf {
+  readonly close: CloseDocument
+}
+
+/** The leaves a draw names, with what they stand for. */
+interface Drawn {
+  readonly task: Leaf & { document?: TaskDocument | undefined }
+  readonly roster?: (Leaf & { document?: RosterDocument | undefined }) | undefined
+  readonly beacon?: (Leaf & { document?: BeaconDocument | undefined }) | undefined
+}
+
+/** Recomputes the draw of a job. @returns who was passed over or skipped */
+export async function auditDraw(
+  state: AuditState,
+  closing: Closing,
+  announced: Leaf | undefined,
+  task: TaskDocument | undefined,
+): Promise<Skipped[]> {
+  const { list } = state
+  const { close, index } = closing
+  const { draw } = close
+  const drawn = await drawnFrom(state, closing, announced, task)
+  if (!drawn) return []
+  const better = draw && (await betterLeaf(state, closing, drawn))
+  const evidence: DrawEvidence = { close: { index, document: close }, ...drawn, other: better }
+  const faults = steeringOf(evidence, state.log.vkey)
+  for (const [at, detail] of faults.entries()) {
+    const check = detail.includes('sits') || detail.includes('answered') ? 'seats' : 'draws'
+    list.fault(check, index, detail, at === 0 ? await proofOf(state, closing, drawn, better) : undefined)
+  }
+  if (!draw || faults.length > 0) return []
+  const { value } = state.beacons.find(beacon => beacon.index === draw.beacon) ?? {}
+  if (value === undefined || seedOf(value, close.job) !== draw.seed)
+    list.fault('draws', index, 'the seed does not follow from the signatures of the witnesses of the policy')
+  else list.held('draws')
+  const members = drawn.roster?.document?.members ?? []
+  const skipped = skippedOf(members, close).filter(
+    ({ volunteer }) => state.book.member(volunteer)?.banned === undefined,
+  )
+  const unnamed = isPlain(close) && state.bookKnown ? skipped.filter(({ passed }) => !passed) : []
+  for (const { volunteer } of unnamed) {
+    const fault = list.fault('seats', index, `${volunteer} ranks better than some who sit, and is not named as passed over`)
+    const finish = (later: Leaf, document: RosterDocument) => proofOf(state, closing, drawn, { ...later, document })
+    if (state.unproven.length < 100) state.unproven.push({ fault, volunteer, index, finish })
+  }
+  if (unnamed.length === 0) list.held('seats')
+  return skipped
+}
+
+/** Undefined where something is not out: nothing can be told then. */
+async function drawnFrom(
+  state: AuditState,
+  { close, index }: Closing,
+  announced: Leaf | undefined,
+  task: TaskDocument | undefined,
+): Promise<Drawn | undefined> {
+  const { draw } = close
+  const at = async (leaf: number, document?: TaskDocument): Promise<Leaf & { document?: TaskDocument | undefined }> => ({
+    index: leaf,
+    entry: await entryAt(state.source, state.log, leaf),
+    document,
+  })
+  const isLater = [close.task, draw?.roster ?? 0, draw?.beacon ?? 0].some(leaf => leaf >= index)
+  if (isLater || !announced) {
+    const claimed = close.task < state.log.checkpoint.size ? await at(close.task) : undefined
+    if (!claimed || claimed.entry.kind === 'task') {
+      const why = isLater ? 'it names a leaf that was logged after it' : 'its task has ended before'
+      state.list.fault('draws', index, why)
+      return undefined
+    }
+    return { task: claimed }
+  }
+  if (!task) return undefined
+  if (!draw) return { task: { ...announced, document: task } }
+  const roster = await rosterAt(state, draw.roster)
+  const rosterEntry = await entryAt(state.source, state.log, draw.roster)
+  const beaconEntry = await entryAt(state.source, state.log, draw.beacon)
+  const beacon = beaconEntry.kind === 'beacon' ? await documentOf(state, { index: draw.beacon, entry: beaconEntry }, 'pyti.beacon/1') : undefined
+  if ((rosterEntry.kind === 'roster' && !roster) || (beaconEntry.kind === 'beacon' && !beacon)) return undefined
+  return {
+    task: { ...announced, document: task },
+    roster: { index: draw.roster, entry: rosterEntry, document: roster },
+    beacon: { index: draw.beacon, entry: beaconEntry, document: beacon },
+  }
+}
+
+/** An earlier beacon over task and roster, or a later roster below the beacon, if there is one. */
+async function betterLeaf(
+  state: AuditState,
+  { close: { task, draw } }: Closing,
+  drawn: Drawn,
+): Promise<(Leaf & { document: BeaconDocument | RosterDocument }) | undefined> {
+  if (!draw || !drawn.beacon?.document || !drawn.roster?.document) return undefined
+  const used = state.beacons.find(beacon => beacon.index === draw.beacon)
+  const first = state.beacons.find(beacon => beacon.size > Math.max(task, draw.roster))
+  if (first && first.index < draw.beacon) return marked(state, first, 'beacon', 'pyti.beacon/1')
+  const newer = firstFrom(state.rosters, draw.roster + 1)
+  return newer && used && newer.index < used.size ? marked(state, newer, 'roster', 'pyti.roster/1') : undefined
+}
+
+async function marked(
+  state: AuditState,
+  { index, id }: Mark,
+  kind: 'beacon' | 'roster',
+  schema: 'pyti.beacon/1' | 'pyti.roster/1',
+): Promise<(Leaf & { document: BeaconDocument | RosterDocument }) | undefined> {
+  const leaf = { index, entry: { kind, id } }
+  const document = await documentOf(state, leaf, schema)
+  return document && { ...leaf, document }
+}
+
+async function proofOf(
+  { log }: AuditState,
+  { close, index, entry }: Closing,
+  { task, roster, beacon }: Drawn,
+  other: (Leaf & { document: BeaconDocument | RosterDocument }) | undefined,
+): Promise<Fault> {
+  return {
+    ...faultBase(log),
+    kind: 'steered-draw',
+    close: await proveDocument(log, { index, entry }, close),
+    task: await proveDocument(log, task, task.document),
+    ...(roster && { roster: await proveDocument(log, roster, roster.document) }),
+    ...(beacon && { beacon: await proveDocument(log, beacon, beacon.document) }),
+    ...(other && { other: await proveDocument(log, other, other.document) }),
+  }
+}
+
+/** Proves, with the last roster there is, what only a later one shows. */
+export async function proveSkips(state: AuditState): Promise<void> {
+  const last = state.rosters.at(-1)
+  const roster = last && (await rosterAt(state, last.index))
+  if (!last || !roster) return
+  for (const { fault, volunteer, index, finish } of state.unproven)
+    if (last.index > index && roster.members.some(member => member.volunteer === volunteer))
+      fault.proof = await finish({ index: last.index, entry: { kind: 'roster', id: last.id } }, roster)
+}

@@ -1,0 +1,146 @@
+import { toHex } from '../../wire/bytes.ts'
+import { sha256 } from '../../wire/canonical.ts'
+import type { BeaconDocument, CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
+import { parseCheckpoint } from '../log/checkpoint.ts'
+import { parseNote, signatureLine, type Vkey } from '../log/note.ts'
+import { rulesFaults, seedFaults } from './draws.ts'
+import { type Confirmed, type FaultOf, openDocument, openHead, openKey, openLeaf, prove } from './fault-form.ts'
+import { isPlain, seatFaults, skippedOf } from './seats.ts'
+
+/** A leaf that a close document names; `document` is undefined when it is of another kind than it should be. */
+export interface Named<D> {
+  readonly index: number
+  readonly document?: D | undefined
+}
+
+export interface DrawEvidence {
+  readonly close: { readonly index: number; readonly document: CloseDocument }
+  readonly task: Named<TaskDocument>
+  readonly roster?: Named<RosterDocument> | undefined
+  readonly beacon?: Named<BeaconDocument> | undefined
+  readonly other?: Named<BeaconDocument | RosterDocument> | undefined
+}
+
+/**
+ * What shows by itself that a draw was steered. Holds nothing against a coordinator that keeps the rules, whatever is left
+ * out of the evidence.
+ */
+export function steeringOf({ close, task, roster, beacon, other }: DrawEvidence, log: Vkey): string[] {
+  const { document: end } = close
+  if (end.task >= close.index) return ['it names a task that was logged after its end']
+  if (!task.document) return [`leaf ${end.task}, which it names as its task, is none`]
+  if (!end.draw) {
+    const drawn = task.document.jobClass !== 'open' && end.seats.length > 0
+    return drawn ? [`a job of class ${task.document.jobClass} has seats that nobody drew`] : []
+  }
+  if (task.document.jobClass === 'open') return []
+  if (end.draw.roster >= close.index || end.draw.beacon >= close.index)
+    return ['it names a roster or a beacon that was logged after its end']
+  if (roster && !roster.document) return [`leaf ${end.draw.roster}, which it names as its roster, is none`]
+  if (beacon && !beacon.document) return [`leaf ${end.draw.beacon}, which it names as its beacon, is none`]
+  return [
+    ...(beacon?.document ? beaconFaults(end, beacon.document, log) : []),
+    ...(roster?.document ? rulesFaults(end, task.document, roster.document) : []),
+    ...(roster?.document ? seatFaults(roster.document.members, end) : []),
+    ...(beacon?.document && other?.document ? betterFaults(end, beacon.document, other) : []),
+    ...(roster?.document && other?.document ? skipFaults(close, roster.document, other) : []),
+  ]
+}
+
+function beaconFaults(end: CloseDocument, { checkpoint }: BeaconDocument, log: Vkey): string[] {
+  const { draw, task } = end
+  const size = sizeOf(checkpoint)
+  if (!draw || size === undefined) return ['its beacon is no checkpoint']
+  if (task >= size || draw.roster >= size)
+    return [`its beacon covers ${size} leaves, so it was known before the job or the roster was logged`]
+  return seedFaults(end, possibleValues(checkpoint, log))
+}
+
+/** An earlier beacon, or a later roster, that the beacon which was used shows to have been there. */
+function betterFaults(end: CloseDocument, used: BeaconDocument, other: NonNullable<DrawEvidence['other']>): string[] {
+  const { draw, task } = end
+  if (!draw || other.document === undefined) return []
+  if (other.document.schema === 'pyti.roster/1')
+    return draw.roster < other.index && other.index < (sizeOf(used.checkpoint) ?? 0)
+      ? [`it was drawn from the roster in leaf ${draw.roster}, though that in leaf ${other.index} was newer`]
+      : []
+  const size = sizeOf(other.document.checkpoint) ?? 0
+  return other.index < draw.beacon && task < size && draw.roster < size
+    ? [`it was drawn from the beacon in leaf ${draw.beacon}, though that in leaf ${other.index} came first`]
+    : []
+}
+
+/** Who is in a roster after the end was not banned before: rosters leave the banned out, and no ban ends. */
+function skipFaults(
+  { index, document: end }: DrawEvidence['close'],
+  { members }: RosterDocument,
+  other: NonNullable<DrawEvidence['other']>,
+): string[] {
+  if (other.document?.schema !== 'pyti.roster/1' || other.index < index || !isPlain(end)) return []
+  const later = new Set(other.document.members.map(member => member.volunteer))
+  return skippedOf(members, end)
+    .filter(({ volunteer, passed }) => !passed && later.has(volunteer))
+    .map(({ volunteer }) => `${volunteer} ranks better than some who sit, and is not named as passed over`)
+}
+
+/** @throws PytiError `not-a-fault` and what a bad signature or proof throws */
+export async function confirmSteeredDraw(fault: FaultOf<'steered-draw'>): Promise<Confirmed> {
+  const vkey = openKey(fault.log)
+  const head = await openHead(fault.checkpoint, vkey)
+  const { index, document: end } = openDocument(fault.close, head, 'pyti.close/1')
+  prove(end !== undefined, 'the end of the job is missing')
+  prove(fault.task.index === end.task, 'the task is not the one that the end of the job names')
+  prove(fault.roster === undefined || fault.roster.index === end.draw?.roster, 'the roster is another one')
+  prove(fault.beacon === undefined || fault.beacon.index === end.draw?.beacon, 'the beacon is another one')
+  const faults = steeringOf(
+    {
+      close: { index, document: end },
+      task: openDocument(fault.task, head, 'pyti.task/1'),
+      roster: fault.roster && openDocument(fault.roster, head, 'pyti.roster/1'),
+      beacon: fault.beacon && openDocument(fault.beacon, head, 'pyti.beacon/1'),
+      other: fault.other && openOther(fault.other, head),
+    },
+    vkey,
+  )
+  const [first] = faults
+  prove(first !== undefined, 'the draw follows from its task, roster and beacon')
+  return { kind: 'steered-draw', accused: fault.log, detail: `the end of job ${end.job} (leaf ${index}): ${first}` }
+}
+
+function openOther(
+  proven: NonNullable<FaultOf<'steered-draw'>['other']>,
+  head: Parameters<typeof openLeaf>[1],
+): NonNullable<DrawEvidence['other']> {
+  const isRoster = proven.document?.schema === 'pyti.roster/1'
+  const { index, document } = isRoster
+    ? openDocument(proven, head, 'pyti.roster/1')
+    : openDocument(proven, head, 'pyti.beacon/1')
+  return { index, document }
+}
+
+function sizeOf(note: string): number | undefined {
+  try {
+    return parseCheckpoint(parseNote(note).text).size
+  } catch {
+    return undefined
+  }
+}
+
+const subsetsOf = 10
+
+/**
+ * Every value a beacon can have, whoever of its signers the policy names as witnesses: for accusing, the policy need not be
+ * known. None is left out, so a seed that fits none follows from nothing.
+ */
+function possibleValues(note: string, log: Vkey): string[] {
+  const { text, signatures } = parseNote(note)
+  const lines = [
+    ...new Set(signatures.filter(one => one.name !== log.name || one.id !== log.id).map(signatureLine)),
+  ].sort()
+  const root = sha256(`pyti-beacon/v1\n${toHex(parseCheckpoint(text).root)}\n`)
+  prove(lines.length <= subsetsOf, `more than ${subsetsOf} keys signed its beacon`)
+  const subsets = Array.from({ length: 2 ** lines.length }, (_, bits) =>
+    lines.filter((_line, at) => (bits >> at) % 2 === 1),
+  )
+  return [root, ...subsets.filter(subset => subset.length > 0).map(subset => sha256(`pyti-beacon/v1\n${subset.join('')}`))]
+}

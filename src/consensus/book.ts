@@ -1,0 +1,236 @@
+/**
+ * What volunteers have earned, as a sequence of changes: whoever replays the changes of the log has the same book
+ * (volunteer-compute.md 7.3). Credibility only excludes and weighs; it never makes a seat superfluous.
+ */
+import { addCheck, afterStrike, checksOn, type Standing } from './credibility.ts'
+
+export type Vouched = 'founder' | 'referee'
+
+export interface Member {
+  readonly volunteer: string
+  readonly operator: string
+  /** Network it was first seen in: IPv4 /24, IPv6 /48; empty when that says nothing, as for loopback. */
+  readonly network: string
+  readonly vouched?: Vouched | undefined
+  /** Day it came: whole days since the Unix epoch. */
+  readonly since: number
+  readonly standing: Standing
+  /** Answers of settled jobs. */
+  readonly votes: number
+  readonly strikes: number
+  /** Whether its answers count. */
+  readonly graduated: boolean
+  readonly banned?: 'ring' | 'strikes' | undefined
+  /** Shared with others it answered alike with where both were refuted or alone. */
+  readonly alike: readonly string[]
+}
+
+export type Change =
+  | { type: 'joined'; volunteer: string; operator: string; network: string; vouched?: Vouched | undefined }
+  /** `checked`: others bore it out; `open`: nobody can say. */
+  | { type: 'answered'; volunteer: string; result: 'checked' | 'refuted' | 'open' }
+  | { type: 'graduated'; volunteer: string }
+  | { type: 'banned'; volunteer: string; why: 'ring' | 'strikes' }
+  /** Two volunteers that stood alone together once too often. */
+  | { type: 'alike'; pair: readonly [string, string] }
+  /** A live report and the volunteers it rests on. */
+  | { type: 'rests-on'; job: string; winners: readonly string[] }
+  | { type: 'withdrawn'; job: string }
+
+/** What a founder is credited with; without work it falls below `establishedChecks` in 90 days. */
+const vouchedChecks = 40_000
+export const establishedChecks = 20_000
+export const establishedDays = 14
+/** The established pool may grow by this much a week, in per cent, and by one in any case. */
+const growthPerCent = 5
+const strikesMax = 4
+/** A ban for strikes needs more than this share of refuted answers: 1 in 50. */
+const strikeShare = 50
+/** Times two volunteers may stand alone together before they are taken for one. */
+export const aloneTogetherMax = 2
+
+interface LiveReport {
+  readonly winners: readonly string[]
+  audited: boolean
+}
+
+export class Book {
+  readonly #members = new Map<string, Member>()
+  readonly #byOperator = new Map<string, Set<string>>()
+  readonly #reports = new Map<string, LiveReport>()
+  readonly #won = new Map<string, Set<string>>()
+  readonly #aloneTogether = new Map<string, number>()
+  readonly #risky = new Map<string, number>()
+  #week = 0
+  #graduatedThisWeek = 0
+  #graduated = 0
+
+  member(volunteer: string): Member | undefined {
+    return this.#members.get(volunteer)
+  }
+
+  members(): IterableIterator<Member> {
+    return this.#members.values()
+  }
+
+  /** Members of one operator, itself included. */
+  operatedWith(volunteer: string): string[] {
+    const operator = this.#members.get(volunteer)?.operator
+    return operator === undefined ? [volunteer] : [...(this.#byOperator.get(operator) ?? [])]
+  }
+
+  /** Whether its answers count today. */
+  isEstablished({ graduated, banned, standing }: Member, today: number): boolean {
+    return graduated && banned === undefined && checksOn(standing, today) >= establishedChecks
+  }
+
+  /** Live reports that rest on any of the volunteers, with how many of their winners are banned. */
+  restingOn(volunteers: readonly string[]): { job: string; winners: readonly string[]; banned: number }[] {
+    const jobs = new Set(volunteers.flatMap(volunteer => [...(this.#won.get(volunteer) ?? [])]))
+    return [...jobs].sort().flatMap(job => {
+      const report = this.#reports.get(job)
+      return report ? [{ job, winners: report.winners, banned: this.#bannedOf(report.winners) }] : []
+    })
+  }
+
+  /** The live report with the largest share of banned winners that was not looked at again, if there is one. */
+  riskiest(): string | undefined {
+    let worst: string | undefined
+    let most = 0
+    for (const [job, share] of this.#risky)
+      if (share > most) {
+        worst = job
+        most = share
+      }
+    return worst
+  }
+
+  /** Says that somebody looks at a report again. */
+  audited(job: string): void {
+    const report = this.#reports.get(job)
+    if (report) report.audited = true
+    this.#risky.delete(job)
+  }
+
+  aloneTogether(pair: readonly [string, string]): number {
+    return this.#aloneTogether.get(pair.join()) ?? 0
+  }
+
+  /** Counts two volunteers that stood alone together. */
+  sawAlone(pair: readonly [string, string]): void {
+    this.#aloneTogether.set(pair.join(), this.aloneTogether(pair) + 1)
+  }
+
+  /** How many newcomers may still graduate in the week of `today`. */
+  graduationsLeft(today: number): number {
+    const used = this.#week === weekOf(today) ? this.#graduatedThisWeek : 0
+    return Math.max(0, Math.max(1, Math.floor((this.#graduated * growthPerCent) / 100)) - used)
+  }
+
+  /** @param today whole days since the Unix epoch */
+  apply(change: Change, today: number): void {
+    switch (change.type) {
+      case 'joined':
+        this.#join(change, today)
+        break
+      case 'answered':
+        this.#update(change.volunteer, member => answered(member, change.result, today))
+        break
+      case 'graduated':
+        this.#graduate(change.volunteer, today)
+        break
+      case 'banned':
+        this.#ban(change.volunteer, change.why)
+        break
+      case 'alike':
+        for (const volunteer of change.pair)
+          this.#update(volunteer, member => ({
+            ...member,
+            alike: [...member.alike, `alike:${change.pair.join()}`],
+          }))
+        break
+      case 'rests-on':
+        this.#reports.set(change.job, { winners: change.winners, audited: false })
+        for (const winner of change.winners) this.#wonBy(winner).add(change.job)
+        break
+      case 'withdrawn':
+        for (const winner of this.#reports.get(change.job)?.winners ?? [])
+          this.#wonBy(winner).delete(change.job)
+        this.#reports.delete(change.job)
+        this.#risky.delete(change.job)
+        break
+    }
+  }
+
+  #join({ volunteer, operator, network, vouched }: Extract<Change, { type: 'joined' }>, today: number): void {
+    if (this.#members.has(volunteer)) return
+    const graduated = vouched !== undefined
+    const standing = { checks: graduated ? vouchedChecks : 0, day: today }
+    const member = { volunteer, operator, network, vouched, since: today, standing, graduated }
+    this.#members.set(volunteer, { ...member, votes: 0, strikes: 0, alike: [] })
+    const others = this.#byOperator.get(operator) ?? new Set()
+    this.#byOperator.set(operator, others.add(volunteer))
+    if (graduated) this.#graduated += 1
+  }
+
+  #graduate(volunteer: string, today: number): void {
+    if (this.#week !== weekOf(today)) {
+      this.#week = weekOf(today)
+      this.#graduatedThisWeek = 0
+    }
+    this.#graduatedThisWeek += 1
+    this.#graduated += 1
+    this.#update(volunteer, member => ({ ...member, graduated: true }))
+  }
+
+  #ban(volunteer: string, why: 'ring' | 'strikes'): void {
+    const member = this.#members.get(volunteer)
+    if (!member || member.banned !== undefined) return
+    if (member.graduated) this.#graduated -= 1
+    this.#members.set(volunteer, { ...member, banned: why })
+    for (const { job, winners, banned } of this.restingOn([volunteer]))
+      if (this.#reports.get(job)?.audited === false) this.#risky.set(job, banned / winners.length)
+  }
+
+  #bannedOf(winners: readonly string[]): number {
+    return winners.filter(winner => this.#members.get(winner)?.banned !== undefined).length
+  }
+
+  #wonBy(volunteer: string): Set<string> {
+    const jobs = this.#won.get(volunteer) ?? new Set()
+    this.#won.set(volunteer, jobs)
+    return jobs
+  }
+
+  #update(volunteer: string, change: (member: Member) => Member): void {
+    const member = this.#members.get(volunteer)
+    if (member) this.#members.set(volunteer, change(member))
+  }
+}
+
+function answered(member: Member, result: 'checked' | 'refuted' | 'open', today: number): Member {
+  const votes = member.votes + 1
+  if (result === 'open') return { ...member, votes }
+  if (result === 'checked') return { ...member, votes, standing: addCheck(member.standing, today) }
+  return { ...member, votes, strikes: member.strikes + 1, standing: afterStrike(member.standing, today) }
+}
+
+/** What two volunteers may not share to sit in one job. The operator's comes first. */
+export function tagsOf({ operator, network, alike }: Member): string[] {
+  return [`operator:${operator}`, ...(network === '' ? [] : [`network:${network}`]), ...alike]
+}
+
+/** Whether this member's strikes are too many. */
+export function strikesOut({ strikes, votes }: Member): boolean {
+  return strikes >= strikesMax && strikes * strikeShare > votes
+}
+
+/** Whether a newcomer has done enough for its answers to count, once the growth of the pool leaves room. */
+export function mayGraduate({ graduated, banned, since, standing }: Member, today: number): boolean {
+  if (graduated || banned !== undefined || today - since < establishedDays) return false
+  return checksOn(standing, today) >= establishedChecks
+}
+
+function weekOf(day: number): number {
+  return Math.floor(day / 7)
+}

@@ -1,0 +1,117 @@
+/** What a job that has ended means for those who answered and for the reports that rest on them (volunteer-compute.md 7.3). */
+import { aloneTogetherMax, type Book, type Change, mayGraduate, strikesOut } from './book.ts'
+import type { Role } from './decide.ts'
+
+export interface Answer {
+  readonly volunteer: string
+  readonly role: Role
+  /** From `answerOf`: equal exactly when all sections are. */
+  readonly answer: string
+}
+
+export interface Closed {
+  readonly job: string
+  /** `known`: one whose answer the coordinator knew beforehand. */
+  readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'known'
+  /** Shadow seats among them. */
+  readonly answers: readonly Answer[]
+  /** The answer that was accepted or known. */
+  readonly accepted?: string | undefined
+}
+
+/**
+ * Applies a closed job to the book.
+ * @param today whole days since the Unix epoch
+ * @returns every change made, in order, to be logged
+ */
+export function settleClosed(book: Book, closed: Closed, today: number): Change[] {
+  const changes: Change[] = []
+  const make = (change: Change) => {
+    book.apply(change, today)
+    changes.push(change)
+  }
+  for (const { volunteer, result } of resultsOf(book, closed)) make({ type: 'answered', volunteer, result })
+  for (const pair of aloneTogether(closed)) {
+    book.sawAlone(pair)
+    if (book.aloneTogether(pair) === aloneTogetherMax) make({ type: 'alike', pair })
+  }
+  if (closed.outcome === 'accepted') {
+    const winners = closed.answers.filter(one => one.role !== 'shadow' && one.answer === closed.accepted)
+    make({ type: 'rests-on', job: closed.job, winners: winners.map(one => one.volunteer).sort() })
+  }
+  for (const { volunteer, why } of bansOf(book, closed))
+    for (const one of book.operatedWith(volunteer))
+      if (book.member(one)?.banned === undefined) make({ type: 'banned', volunteer: one, why })
+  const banned = changes.flatMap(change => (change.type === 'banned' ? [change.volunteer] : []))
+  for (const report of book.restingOn(banned))
+    if (report.banned * 2 >= report.winners.length) make({ type: 'withdrawn', job: report.job })
+  return changes
+}
+
+/**
+ * Lets newcomers count that have done enough, as many as the growth of the pool leaves room for, the oldest first.
+ * @returns the changes made
+ */
+export function graduate(book: Book, today: number): Change[] {
+  const ready = [...book.members()]
+    .filter(member => mayGraduate(member, today))
+    .sort((a, b) => a.since - b.since || (a.volunteer < b.volunteer ? -1 : 1))
+    .slice(0, book.graduationsLeft(today))
+    .map(({ volunteer }): Change => ({ type: 'graduated', volunteer }))
+  for (const change of ready) book.apply(change, today)
+  return ready
+}
+
+function resultsOf(book: Book, { outcome, answers, accepted }: Closed) {
+  const operators = new Set<string>()
+  let refereed = outcome === 'known'
+  for (const { volunteer, role, answer } of answers) {
+    if (answer !== accepted || role === 'shadow') continue
+    operators.add(book.member(volunteer)?.operator ?? volunteer)
+    if (role === 'referee') refereed = true
+  }
+  return answers.map(({ volunteer, answer, role }) => {
+    if (accepted === undefined) return { volunteer, result: 'open' as const }
+    if (answer !== accepted) return { volunteer, result: 'refuted' as const }
+    const self = book.member(volunteer)?.operator ?? volunteer
+    const others = operators.size - (operators.has(self) ? 1 : 0)
+    return {
+      volunteer,
+      result: others >= 2 || (refereed && role !== 'referee') ? ('checked' as const) : ('open' as const),
+    }
+  })
+}
+
+/** Pairs that gave one answer which was not accepted, where nobody else bore it out enough. */
+function aloneTogether({ answers, accepted }: Closed): [string, string][] {
+  const others = Map.groupBy(
+    answers.filter(one => one.role !== 'referee' && one.answer !== accepted),
+    one => one.answer,
+  )
+  if (accepted === undefined && others.size < 2) return []
+  return [...others.values()].flatMap(group => {
+    const names = group.map(one => one.volunteer).sort()
+    return names.flatMap((a, index) => names.slice(index + 1).map((b): [string, string] => [a, b]))
+  })
+}
+
+/**
+ * Two or more that told one refuted lie are a ring, but only if a referee ran the job again: hosts of strangers may share
+ * an honest quirk, and referees run in the same platform class.
+ */
+function bansOf(book: Book, { answers, accepted }: Closed): { volunteer: string; why: 'ring' | 'strikes' }[] {
+  if (accepted === undefined) return []
+  const refuted = answers.filter(one => one.answer !== accepted && one.role !== 'referee')
+  const refereed = answers.some(one => one.role === 'referee' && one.answer === accepted)
+  const rings = refereed
+    ? [...Map.groupBy(refuted, one => one.answer).values()].filter(group => group.length > 1).flat()
+    : []
+  const struck = refuted.filter(({ volunteer }) => {
+    const member = book.member(volunteer)
+    return member !== undefined && strikesOut(member)
+  })
+  return [
+    ...rings.map(({ volunteer }) => ({ volunteer, why: 'ring' as const })),
+    ...struck.map(({ volunteer }) => ({ volunteer, why: 'strikes' as const })),
+  ]
+}

@@ -1,0 +1,68 @@
+import { beaconValue } from '../attest/beacon.ts'
+import type { RosterDocument } from '../attest/documents.ts'
+import { parseVkey } from '../attest/log/note.ts'
+import { classes, refereesMin } from '../consensus/classes.ts'
+import { chance, seedOf } from '../consensus/draw.ts'
+import type { Jobs } from './jobs.ts'
+import { logged } from './log-documents.ts'
+import type { PublicLog } from './public-log.ts'
+import type { Records } from './records.ts'
+import type { JobRecord } from './state.ts'
+import type { Trust } from './trust.ts'
+
+export interface BeaconOptions {
+  jobs: Jobs
+  records: Records
+  trust: Trust
+  publicLog: PublicLog
+}
+
+/** The chance per mille that a newcomer runs a job too, to be checked. */
+const shadowPerMille = 300
+
+/**
+ * Draws the seats of all jobs that are under a published checkpoint and have none yet. The checkpoint itself becomes a leaf, so
+ * that everybody draws alike; its signatures were unknown when the jobs and the roster were logged.
+ */
+export async function drawJobs({ jobs, records, trust, publicLog }: BeaconOptions): Promise<void> {
+  const { sequencer, ledger } = publicLog
+  const checkpoint = sequencer.checkpoint()
+  const roster = trust.roster()
+  const size = sequencer.size()
+  if (checkpoint === undefined || !roster || roster.index >= size) return
+  const pending: { record: JobRecord; task: number }[] = []
+  for (const record of jobs.unfinished()) {
+    if (record.draw || record.rules.jobClass === 'open' || !hasEnough(roster.document, record)) continue
+    const task = await ledger.find(record.task)
+    if (task !== undefined && task < size) pending.push({ record, task })
+  }
+  if (pending.length === 0) return
+  const witnesses = trust.policy.witnesses.map(parseVkey)
+  const value = await beaconValue(checkpoint, parseVkey(publicLog.key), witnesses)
+  const { writes, entries } = logged(records, 'beacon', { schema: 'pyti.beacon/1', checkpoint })
+  const beacon = await ledger.commit(writes, entries)
+  for (const { record, task } of pending) {
+    const seed = seedOf(value, record.id)
+    const draw = {
+      task,
+      roster: roster.index,
+      beacon,
+      seed,
+      referees: refereesOf(roster.document),
+      shadows: record.known ? 0 : chance(seed, record.salt, 'shadow', shadowPerMille) ? 1 : 0,
+      passed: [],
+    }
+    await jobs.apply(record.id, { type: 'drawn', draw })
+  }
+}
+
+function refereesOf({ members }: RosterDocument): number {
+  const referees = members.filter(member => member.referee).length
+  return referees < refereesMin ? 0 : referees
+}
+
+/** Whether the roster could fill the job's seats at all; until then it waits. */
+function hasEnough({ members }: RosterDocument, { rules }: JobRecord): boolean {
+  const operators = new Set(members.filter(one => one.established && !one.referee).map(one => one.operator))
+  return operators.size >= classes[rules.jobClass].quorum
+}

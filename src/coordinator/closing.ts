@@ -1,0 +1,73 @@
+import type { CloseDocument } from '../attest/documents.ts'
+import type { Book } from '../consensus/book.ts'
+import { type Answer, type Closed, settleClosed } from '../consensus/consequences.ts'
+import { acrossJobs, answerOf, decide } from '../consensus/decide.ts'
+import { sha256 } from '../wire/canonical.ts'
+import { castsOf, type JobRecord } from './state.ts'
+
+/** Whether this change ends the job for good: its report is signed, or it ends without one. */
+export function isClosing(before: JobRecord, after: JobRecord): boolean {
+  const ended = after.phase === 'unresolved' || after.phase === 'checked'
+  return after.report !== before.report || (ended && before.phase !== after.phase)
+}
+
+/**
+ * The end of a job as it is logged. Changes the book, so it must be logged in the order of the calls.
+ * @param task index of the leaf with the task document
+ * @param today whole days since the Unix epoch
+ */
+export function closeJob(book: Book, record: JobRecord, task: number, today: number): CloseDocument {
+  const { id, draw, rules, reason, report } = record
+  const casts = castsOf(record)
+  const decision = decide(casts, rules)
+  const answers: Answer[] = casts.map(({ volunteer, role, ballot }) => ({
+    volunteer,
+    role,
+    answer: sha256(answerOf(record.known ? acrossJobs(ballot) : ballot)),
+  }))
+  const agreeing = decision.kind === 'accept' ? decision.agreeing : []
+  const outcome = outcomeOf(record)
+  const accepted =
+    outcome === 'accepted'
+      ? answers.find(one => agreeing.includes(one.volunteer))?.answer
+      : outcome === 'known'
+        ? record.known?.answer
+        : undefined
+  const closed: Closed = { job: id, outcome, answers, accepted }
+  return {
+    schema: 'pyti.close/1',
+    job: id,
+    day: today,
+    task,
+    ...(draw && {
+      draw: { roster: draw.roster, beacon: draw.beacon, seed: draw.seed, passed: draw.passed },
+    }),
+    rules,
+    outcome,
+    ...(reason !== undefined && { reason }),
+    seats: record.seats.map(seat => seatEntry(seat, answers)),
+    ...(accepted !== undefined && { accepted }),
+    ...(report !== undefined && { report }),
+    changes: settleClosed(book, closed, today),
+  }
+}
+
+function outcomeOf({ report, phase, flaky }: JobRecord): CloseDocument['outcome'] {
+  if (report !== undefined) return 'accepted'
+  if (phase === 'checked') return 'known'
+  return flaky ? 'flaky' : 'unresolved'
+}
+
+function seatEntry(seat: JobRecord['seats'][number], answers: Answer[]): CloseDocument['seats'][number] {
+  const { volunteer, role, operator, weight } = seat
+  const entry = { volunteer, role, operator, weight }
+  if (seat.state === 'leased') return { ...entry, end: 'job-ended' }
+  if (seat.state !== 'submitted') return { ...entry, end: seat.end }
+  const answer = answers.find(one => one.volunteer === volunteer)?.answer
+  return {
+    ...entry,
+    end: 'submitted',
+    attestation: seat.submission.attestation,
+    ...(answer !== undefined && { answer }),
+  }
+}

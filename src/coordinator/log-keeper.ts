@@ -1,0 +1,45 @@
+import { messageOf } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { Background } from './background.ts'
+import { type BeaconOptions, drawJobs } from './beacon.ts'
+import type { Jobs } from './jobs.ts'
+import { type RecheckOptions, recheckJobs } from './recheck.ts'
+import type { Records } from './records.ts'
+import type { Trust } from './trust.ts'
+
+export interface LogKeeperOptions extends BeaconOptions, RecheckOptions {
+  jobs: Jobs
+  records: Records
+  trust: Trust
+  background: Background
+  log: Logger
+}
+
+/**
+ * Keeps roster, public log and draws up to what is committed.
+ * @returns makes one pass unless one is under way
+ */
+export function createLogKeeper(options: LogKeeperOptions): () => void {
+  const { trust, publicLog, background, log } = options
+  let running = false
+
+  const pass = async () => {
+    try {
+      await trust.refresh()
+      await recheckJobs(options)
+      if (publicLog.ledger.size() > publicLog.sequencer.size()) await publicLog.settle()
+      await drawJobs(options)
+    } catch (error) {
+      // The next tick tries again; jobs wait meanwhile.
+      log.warn('the log could not be brought up to date', { error: messageOf(error) })
+    } finally {
+      running = false
+    }
+  }
+
+  return () => {
+    if (running) return
+    running = true
+    background.start('keeping the log', pass)
+  }
+}

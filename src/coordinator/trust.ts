@@ -1,0 +1,164 @@
+import type { PolicyDocument, RosterDocument, RosterMember } from '../attest/documents.ts'
+import { type Clock, dayOf } from '../clock.ts'
+import { Book, type Change, tagsOf } from '../consensus/book.ts'
+import { classes } from '../consensus/classes.ts'
+import { graduate } from '../consensus/consequences.ts'
+import { checksOn, weightOf } from '../consensus/credibility.ts'
+import { chance } from '../consensus/draw.ts'
+import { PytiError } from '../errors.ts'
+import type { Write } from '../store/store.ts'
+import { digestOf } from '../wire/canonical.ts'
+import { closeJob } from './closing.ts'
+import type { CoordinatorConfig } from './config.ts'
+import type { Ledger } from './ledger.ts'
+import { documentsOf, type Logged, logged, showing } from './log-documents.ts'
+import type { Records } from './records.ts'
+import { type JobRecord, submittedSeats } from './state.ts'
+
+/** While reports rest on volunteers that were banned, they are made again so much more often than others are looked at. */
+const riskFactor = 5
+
+/** Who volunteers are to the coordinator: what they have earned, kept as entries of the log. */
+export interface Trust {
+  readonly book: Book
+  readonly policy: PolicyDocument
+  /** Whether answers are weighed: only where somebody vouches for founders. */
+  readonly weighed: boolean
+  /** Replays the log; before anything else. */
+  load(): Promise<void>
+  /** A volunteer said hello; it joins with the next roster. */
+  met(volunteer: string, from: { operator: string; network: string }): void
+  /** The end of a job. What it returns must be committed before anything else is awaited. */
+  close(record: JobRecord, task: number): Logged
+  /** Logs a new roster if anybody came, or if anything changed and the last one is old. */
+  refresh(): Promise<void>
+  /** The roster that holds now. */
+  roster(): { index: number; document: RosterDocument } | undefined
+  /** @param index of its leaf @throws PytiError `unknown-roster` */
+  rosterAt(index: number): RosterDocument
+}
+
+export interface TrustOptions {
+  ledger: Ledger
+  records: Records
+  clock: Clock
+  policy: Omit<PolicyDocument, 'schema'>
+  config: Pick<CoordinatorConfig, 'rosterMs'>
+}
+
+export function createTrust({ ledger, records, clock, policy, config }: TrustOptions): Trust {
+  const book = new Book()
+  const arrivals = new Map<string, { operator: string; network: string }>()
+  const rules: PolicyDocument = { schema: 'pyti.policy/1', ...policy }
+  let current: { index: number; document: RosterDocument } | undefined
+  /** Whether the book has changed since the roster was made. */
+  const rosters = new Map<number, RosterDocument>()
+  let stale = true
+  let madeAt = 0
+
+  const replay = (changes: readonly Change[], day: number) => {
+    for (const change of changes) book.apply(change, day)
+  }
+  /** A report that rests on somebody who was banned, if this job is one of those that may ask for that. */
+  const riskiest = ({ id, draw, salt, rules: { jobClass } }: JobRecord): Write[] => {
+    const job = book.riskiest()
+    if (
+      job === undefined ||
+      !draw ||
+      !chance(draw.seed, salt, 'recheck', classes[jobClass].audit * riskFactor)
+    )
+      return []
+    book.audited(job)
+    return [records.rechecks.put(job, { because: id, withdraw: false })]
+  }
+  const vouchedFor = (volunteer: string) =>
+    policy.referees.includes(volunteer)
+      ? ('referee' as const)
+      : policy.founders.includes(volunteer)
+        ? ('founder' as const)
+        : undefined
+
+  return {
+    book,
+    policy: rules,
+    weighed: policy.founders.length > 0,
+    async load() {
+      let policyNow: string | undefined
+      for await (const { index, document } of documentsOf(ledger, records, ['roster', 'close', 'policy'])) {
+        if (document.schema === 'pyti.roster/1') {
+          current = { index, document }
+          rosters.set(index, document)
+          replay(document.changes, document.day)
+        } else if (document.schema === 'pyti.close/1') replay(document.changes, document.day)
+        else if (document.schema === 'pyti.policy/1') policyNow = digestOf(document)
+      }
+      if (policyNow === digestOf(rules)) return
+      const { writes, entries } = logged(records, 'policy', rules)
+      await ledger.commit(writes, entries)
+    },
+    met(volunteer, from) {
+      if (!book.member(volunteer) && !arrivals.has(volunteer)) arrivals.set(volunteer, from)
+    },
+    close(record, task) {
+      const closed = closeJob(book, record, task, dayOf(clock.now()))
+      stale = true
+      const { writes, entries } = logged(records, 'close', closed)
+      const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
+      const again = closed.changes.flatMap(change =>
+        change.type === 'withdrawn'
+          ? [records.rechecks.put(change.job, { because: record.id, withdraw: true })]
+          : [],
+      )
+      return {
+        writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...riskiest(record)],
+        entries,
+      }
+    },
+    async refresh() {
+      const today = dayOf(clock.now())
+      const old = madeAt + config.rosterMs <= clock.now() || current?.document.day !== today
+      if (arrivals.size === 0 && !(stale && old)) return
+      const changes: Change[] = [...arrivals].map(([volunteer, from]) => ({
+        type: 'joined',
+        volunteer,
+        ...from,
+        ...(vouchedFor(volunteer) && { vouched: vouchedFor(volunteer) }),
+      }))
+      arrivals.clear()
+      replay(changes, today)
+      changes.push(...graduate(book, today))
+      stale = false
+      madeAt = clock.now()
+      const next: RosterDocument = {
+        schema: 'pyti.roster/1',
+        day: today,
+        changes,
+        members: membersOf(book, today),
+      }
+      const { writes, entries } = logged(records, 'roster', next)
+      const index = await ledger.commit(writes, entries)
+      current = { index, document: next }
+      rosters.set(index, next)
+    },
+    roster: () => current,
+    rosterAt(index) {
+      const found = rosters.get(index)
+      if (!found) throw new PytiError('unknown-roster', `leaf ${index} of the log is no roster`)
+      return found
+    },
+  }
+}
+
+function membersOf(book: Book, today: number): RosterMember[] {
+  return [...book.members()]
+    .filter(member => member.banned === undefined)
+    .map(member => ({
+      volunteer: member.volunteer,
+      operator: member.operator,
+      tags: tagsOf(member),
+      weight: weightOf(checksOn(member.standing, today)),
+      established: book.isEstablished(member, today),
+      referee: member.vouched === 'referee',
+    }))
+    .sort((a, b) => (a.volunteer < b.volunteer ? -1 : 1))
+}

@@ -1,0 +1,121 @@
+import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../../src/attest/log/checkpoint.ts'
+import { parseEntry } from '../../src/attest/log/entry.ts'
+import type { Entry } from '../../src/attest/log/entry.ts'
+import { createTree, leafHash, verifyConsistency } from '../../src/attest/log/merkle.ts'
+import { parseNote, type Vkey } from '../../src/attest/log/note.ts'
+import { openReceipt } from '../../src/attest/log/receipt.ts'
+import type { Write } from '../../src/store/store.ts'
+import { fromBase64, toHex } from '../../src/wire/bytes.ts'
+
+/** The log as it was written, and everything that anybody was shown or promised of it. */
+export interface LogModel {
+  readonly leaves: readonly Entry[]
+  texts(): readonly string[]
+  indexOf(id: string): number | undefined
+  /** @returns the leaves a batch adds */
+  onBatch(writes: readonly Write[]): { index: number; entry: Entry }[]
+  /** A checkpoint that is in the log folder from now on. */
+  onCheckpoint(bytes: Uint8Array): void
+  /** Leaves under the checkpoint in the folder. */
+  published(): number
+  onReceipt(attestation: string, note: string, now: number): Promise<void>
+  /** What a volunteer that has seen `before` was answered. */
+  onHead(before: Checkpoint | undefined, reply: { checkpoint: string; proof: string[] }): Promise<Checkpoint>
+  /** Receipts whose time is over and that no checkpoint covers. @param now milliseconds */
+  broken(now: number): string[]
+}
+
+export function createLogModel(key: Vkey, fault: (what: string) => void): LogModel {
+  const leaves: Entry[] = []
+  const texts: string[] = []
+  const roots: string[] = []
+  const indices = new Map<string, number>()
+  const tree = createTree()
+  let promised: { index: number; mergeBy: number; attestation: string }[] = []
+  let published = 0
+  roots.push(toHex(tree.root()))
+
+  const demandTrue = ({ size, root }: Checkpoint, where: string) => {
+    if (roots[size] === undefined) fault(`${where}: a checkpoint of ${size} leaves, but ${leaves.length} were written`)
+    else if (roots[size] !== toHex(root)) fault(`${where}: the root of ${size} leaves is not that of the log`)
+  }
+  const append = (key: string, text: unknown): { index: number; entry: Entry } | undefined => {
+    const index = Number(key)
+    if (typeof text !== 'string' || index !== leaves.length) {
+      if (text !== texts[index]) fault(`leaf ${index} is written after ${leaves.length}, or once more`)
+      return undefined
+    }
+    const bytes = Buffer.from(text)
+    const entry = parseEntry(bytes)
+    leaves.push(entry)
+    texts.push(text)
+    indices.set(entry.id, index)
+    tree.append(leafHash(bytes))
+    roots.push(toHex(tree.root()))
+    return { index, entry }
+  }
+
+  return {
+    leaves,
+    texts: () => texts,
+    indexOf: id => indices.get(id),
+    published: () => published,
+    onBatch(writes) {
+      const added: { index: number; entry: Entry }[] = []
+      for (const write of writes) {
+        const [space, name = ''] = write.key.split(/(?<=^[a-z-]+)\//)
+        if (space === 'leaf') {
+          if (write.type === 'delete') fault(`leaf ${name} is deleted`)
+          else {
+            const one = append(name, write.value)
+            if (one) added.push(one)
+          }
+        }
+        if (write.key === 'log/signed/last' && write.type === 'put') {
+          const { note } = write.value as { note: string }
+          demandTrue(parseCheckpoint(parseNote(note).text), 'signed')
+        }
+      }
+      return added
+    },
+    onCheckpoint(bytes) {
+      const checkpoint = parseCheckpoint(parseNote(Buffer.from(bytes).toString()).text)
+      demandTrue(checkpoint, 'published')
+      published = Math.max(published, checkpoint.size)
+    },
+    async onReceipt(attestation, note, now) {
+      const receipt = await openReceipt(note, key)
+      const index = indices.get(attestation)
+      if (index === undefined) return fault(`a receipt for ${attestation}, which is not in the log`)
+      const hash = toHex(leafHash(Buffer.from(texts[index] ?? '')))
+      if (receipt.attestation !== attestation || receipt.leafHash !== hash)
+        fault(`the receipt for ${attestation} is about something else`)
+      if (receipt.issued * 1_000 > now) fault(`the receipt for ${attestation} is of the future`)
+      promised.push({ index, mergeBy: receipt.mergeBy, attestation })
+    },
+    async onHead(before, { checkpoint: note, proof }) {
+      const { checkpoint } = await openCheckpoint(note, key)
+      demandTrue(checkpoint, 'shown')
+      if (checkpoint.size > published) fault(`a checkpoint of ${checkpoint.size} was shown before it was in the folder`)
+      if (before) {
+        const hashes = proof.map(text => fromBase64(text) ?? new Uint8Array())
+        try {
+          verifyConsistency({
+            oldSize: before.size,
+            oldRoot: before.root,
+            newSize: checkpoint.size,
+            newRoot: checkpoint.root,
+            proof: hashes,
+          })
+        } catch (error) {
+          fault(`${checkpoint.size} leaves do not continue the ${before.size} that were shown: ${error}`)
+        }
+      }
+      return checkpoint
+    },
+    broken(now) {
+      promised = promised.filter(({ index }) => index >= published)
+      return promised.filter(({ mergeBy }) => mergeBy * 1_000 < now).map(({ attestation }) => attestation)
+    },
+  }
+}

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type CloseDocument, readDocument } from '../../src/attest/documents.ts'
+import { verifyBundle } from '../../src/attest/verify.ts'
+import { openRecords } from '../../src/coordinator/records.ts'
+import { submittedSeats } from '../../src/coordinator/state.ts'
+import { readBlob } from '../../src/store/blob-bytes.ts'
+import { canonicalBytes } from '../../src/wire/canonical.ts'
+import { limits } from '../../src/wire/limits.ts'
+import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
+import { testIdentity } from '../helpers/raw-data.ts'
+import {
+  honestRawData,
+  lyingRawData,
+  ringRawData,
+  type TestVolunteer,
+  workOnce,
+} from '../helpers/test-volunteer.ts'
+
+const names = (kind: string, count: number) => Array.from({ length: count }, (_, n) => `${kind} ${n}`)
+const peers = (kind: string, count: number) => names(kind, count).map(name => testIdentity(name).peerId)
+const config = { founders: peers('founder', 8), referees: peers('referee', 5) }
+
+async function arriveAll(house: House, kind: string, count: number): Promise<TestVolunteer[]> {
+  const volunteers = names(kind, count).map(name => house.volunteer(name))
+  for (const volunteer of volunteers) await volunteer.hello()
+  return volunteers
+}
+
+const record = async (house: House, job: string) =>
+  (await openRecords(house.store).jobs.get(job)) ?? assert.fail(`no job ${job}`)
+
+/** Lets everybody ask for work until the job has ended. */
+async function work(
+  house: House,
+  job: string,
+  volunteers: TestVolunteer[],
+  says: (volunteer: TestVolunteer) => typeof honestRawData = () => honestRawData,
+): Promise<void> {
+  for (let round = 0; round < 40; round += 1) {
+    const { phase } = await record(house, job)
+    if (phase === 'reported' || phase === 'unresolved') return
+    for (const volunteer of volunteers) await workOnce(volunteer, says(volunteer))
+    await house.clock.advance(1_000)
+  }
+  assert.fail(`the job is still ${(await record(house, job)).phase}`)
+}
+
+async function verified(house: House, job: string) {
+  const { bundle } = await record(house, job)
+  const bytes = await readBlob(house.blobs, bundle ?? assert.fail('no bundle'), limits.bundleBytes)
+  const verification = await verifyBundle(bytes, { logKey: house.coordinator.logKey })
+  assert.deepEqual(
+    verification.checks.filter(check => check.state === 'failed'),
+    [],
+  )
+  return verification
+}
+
+describe('coordinator that weighs answers', () => {
+  it('gives no seat before the draw, then only to those that were drawn', () =>
+    withHouse({ config }, async house => {
+      const volunteers = await arriveAll(house, 'founder', 8)
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      assert.equal((await volunteers[0]?.lease())?.length, 0)
+      await house.clock.advance(3_000)
+      const drawn = await record(house, job)
+      assert.ok(drawn.draw)
+      assert.equal(drawn.rules.jobClass, 'N')
+      const leases = []
+      for (const volunteer of volunteers) leases.push(...(await volunteer.lease()))
+      assert.equal(leases.length, drawn.rules.seats)
+      assert.deepEqual((await house.coordinator.status(job))?.seats, [], 'seats are nobody’s business yet')
+    }))
+
+  it('reports what the drawn agree on, with their weights, in the log', () =>
+    withHouse({ config }, async house => {
+      const volunteers = [
+        ...(await arriveAll(house, 'founder', 8)),
+        ...(await arriveAll(house, 'referee', 5)),
+        ...(await arriveAll(house, 'newcomer', 3)),
+      ]
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      await work(house, job, volunteers)
+      const { report } = await verified(house, job)
+      const weights = report?.predicate.inputAttestations.map(one => one.annotations.weight)
+      assert.ok(weights?.every(weight => weight === 32_000))
+      assert.equal(report?.predicate.policy.annotations.jobClass, 'N')
+    }))
+
+  it('has referees look into a dissent, and strikes the liar', () =>
+    withHouse({ config }, async house => {
+      const volunteers = [
+        ...(await arriveAll(house, 'founder', 8)),
+        ...(await arriveAll(house, 'referee', 5)),
+      ]
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      let liar: string | undefined
+      for (const volunteer of volunteers)
+        if (liar === undefined && (await workOnce(volunteer, lyingRawData)).length > 0)
+          liar = volunteer.peerId
+      await work(house, job, volunteers)
+      const closed = await record(house, job)
+      const roles = submittedSeats(closed).map(seat => seat.role)
+      const { report } = await verified(house, job)
+      assert.equal(roles.filter(role => role === 'referee').length, 5)
+      assert.deepEqual(
+        report?.predicate.excluded.map(one => [one.volunteer, one.reason]),
+        [[liar, 'dissent']],
+      )
+    }))
+
+  it('goes on where it was after a restart', () =>
+    withHouse({ config }, async house => {
+      const volunteers = await arriveAll(house, 'founder', 8)
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      await workOnce(volunteers[0] ?? assert.fail())
+      await house.restart()
+      for (const volunteer of volunteers) await volunteer.hello()
+      await work(house, job, volunteers)
+      assert.equal((await record(house, job)).phase, 'reported')
+    }))
+})
+
+describe('coordinator that checks volunteers', () => {
+  it('repeats a job before its report is out, to somebody else, and counts the answer as a check', () =>
+    withHouse({ config: { ...config, knownPerMille: 1_000 } }, async house => {
+      const volunteers = await arriveAll(house, 'founder', 8)
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      await work(house, job, volunteers)
+      const { repeatedBy } = await record(house, job)
+      const repeated = await record(house, repeatedBy ?? assert.fail('it was not repeated'))
+      assert.equal(repeated.phase, 'checked')
+      assert.equal(repeated.rules.jobClass, 'K')
+      assert.notEqual(repeated.job.nonce, (await record(house, job)).job.nonce)
+      const closed = await closingOf(house, repeated.id)
+      assert.equal(closed.outcome, 'known')
+      assert.deepEqual(
+        closed.changes.map(change => change.type === 'answered' && change.result),
+        ['checked'],
+      )
+      assert.equal((await house.coordinator.reports({ filename: 'sample-1.0.tar.gz' })).length, 1)
+    }))
+
+  it('lets a report go after a while though nobody repeats its job', () =>
+    withHouse({ config: { ...config, knownPerMille: 1_000, knownHoldMs: 5_000 } }, async house => {
+      const volunteers = await arriveAll(house, 'founder', 8)
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      for (const volunteer of volunteers) await workOnce(volunteer)
+      await house.clock.advance(1_000)
+      assert.equal((await record(house, job)).phase, 'agreed')
+      await house.clock.advance(10_000)
+      assert.equal((await record(house, job)).phase, 'reported')
+    }))
+
+  it('bans a ring that was caught, withdraws what rested on it and makes it anew', () =>
+    withHouse({ config: { ...config, knownPerMille: 0 } }, async house => {
+      const volunteers = [
+        ...(await arriveAll(house, 'founder', 8)),
+        ...(await arriveAll(house, 'referee', 5)),
+      ]
+      const ring = new Set<string>()
+      const lied = await house.coordinator.submit(fileRequest('first'))
+      await house.clock.advance(3_000)
+      for (const volunteer of volunteers)
+        if ((await workOnce(volunteer, ringRawData)).length > 0) ring.add(volunteer.peerId)
+      await house.clock.advance(2_000)
+      assert.equal((await record(house, lied)).phase, 'reported', 'a ring that holds all seats gets its way')
+
+      const says = (volunteer: TestVolunteer) => (ring.has(volunteer.peerId) ? ringRawData : honestRawData)
+      const banned = () => isWithdrawn(house, 'first-1.0.tar.gz')
+      for (let n = 0; n < 10 && !(await banned()); n += 1) {
+        const job = await house.coordinator.submit(fileRequest(`next${n}`))
+        await house.clock.advance(3_000)
+        await work(house, job, volunteers, says)
+      }
+      assert.ok(await banned(), 'the ring was caught in none of ten jobs')
+      await house.clock.advance(3_000)
+      for (let round = 0; round < 10; round += 1) {
+        for (const volunteer of volunteers) await workOnce(volunteer, says(volunteer))
+        await house.clock.advance(1_000)
+      }
+      const [newest, old] = await house.coordinator.reports({ filename: 'first-1.0.tar.gz' })
+      assert.deepEqual([newest?.withdrawn, newest?.sequence], [false, 2])
+      assert.deepEqual([old?.withdrawn, old?.job], [true, lied])
+      assert.equal((await verified(house, newest?.job ?? '')).report?.predicate.supersedes, old?.attestation)
+    }))
+})
+
+async function isWithdrawn(house: House, filename: string): Promise<boolean> {
+  return (await house.coordinator.reports({ filename })).some(report => report.withdrawn)
+}
+
+/** The document that says how a job ended. */
+async function closingOf(house: House, job: string): Promise<CloseDocument> {
+  for await (const [, document] of openRecords(house.store).documents.entries()) {
+    const read = readDocument(canonicalBytes(document))
+    if (read.schema === 'pyti.close/1' && read.job === job) return read
+  }
+  return assert.fail(`job ${job} has not closed`)
+}
