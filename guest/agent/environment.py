@@ -67,7 +67,7 @@ def _fill_tools(with_pytest):
     Our recorders and, if wanted, the image's pytest: a root-owned folder of links that a `.pth` file makes importable in the
     run environment AFTER its own packages.
     """
-    for name in ("pytest_recorder.py", "unittest_recorder.py", "pyti_network.py"):
+    for name in ("pytest_recorder.py", "unittest_recorder.py", "pyti_network.py", "pyti_coverage.py"):
         account.publish(name, layout.TOOLS)
     links = {}
     if with_pytest:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+#: For what is registered to run at the end.
 LAST_SECONDS = 5
 
 
@@ -14,7 +15,7 @@ def load():
     """Nothing: what is loaded before a package could be what it wants to load itself."""
 
 
-def run(name, venv, site_packages):
+def run(name, venv, site_packages, patience):
     """In a fork: becomes a plain interpreter of the environment, then imports. Ends the process."""
     import importlib
     import site
@@ -34,7 +35,7 @@ def run(name, venv, site_packages):
     except SystemExit:
         traceback.print_exc()
         sys.stderr.flush()
-        finish(0)
+        finish(0, patience)
     except BaseException as problem:
         traceback.print_exc()
         error = type(problem).__name__[:200]
@@ -45,24 +46,40 @@ def run(name, venv, site_packages):
             stream.flush()
         except Exception:
             pass
-    finish(1 if error else 0)
+    finish(1 if error else 0, patience)
 
 
-def finish(status):
-    """What is to run at the end of the interpreter, and no shutdown: threads the import started must not keep the process."""
+def finish(status, patience):
+    """
+    What an interpreter does at its end, but no shutdown: waits for the threads that are no daemons, then runs what is registered.
+    What the import began there is part of what it does, and so is seen. A thread that never ends must not keep the process: it
+    gets `patience` seconds.
+    """
     import atexit
     import signal
 
     def end(*_):
         os._exit(status)
 
-    signal.signal(signal.SIGALRM, end)
-    signal.alarm(LAST_SECONDS)
+    def last(*_):
+        signal.signal(signal.SIGALRM, end)
+        signal.setitimer(signal.ITIMER_REAL, LAST_SECONDS)
+        try:
+            atexit._run_exitfuncs()
+        except BaseException:
+            pass
+        end()
+
+    signal.signal(signal.SIGALRM, last)
+    signal.setitimer(signal.ITIMER_REAL, patience)
+    # Threads of other making are none the interpreter waits for.
+    threading = sys.modules.get("threading")
     try:
-        atexit._run_exitfuncs()
+        if threading is not None:
+            threading._shutdown()
     except BaseException:
         pass
-    end()
+    last()
 
 
 def _missing_module(problem):

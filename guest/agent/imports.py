@@ -14,6 +14,8 @@ from job import Report
 from sandboxed import RESOURCE_REASONS, Outcome
 
 MODULE_SECONDS = 30.0
+#: That a module's threads may go on when its import is over.
+PATIENCE_SECONDS = 5.0
 RESULT_BYTES = 4096
 SOURCE_BYTES = 4 * 1024 * 1024
 OTHER_PLATFORM = re.compile(
@@ -48,12 +50,14 @@ def import_all(job, chosen, log):
     limits = job.limits
     group = cgroups.create("pyti-import", limits.memory_bytes, limits.processes)
     deadline = time.monotonic() + limits.seconds
+    # Were there a thread that never ends in every module, half of the time is still for the imports.
+    patience = max(0.1, min(PATIENCE_SECONDS, limits.seconds / 2 / max(1, len(chosen))))
     answers, totals = [], Outcome()
     for name in chosen:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             break
-        answer, outcome = _try_import(job, name, limits.within(min(remaining, MODULE_SECONDS)), group, log)
+        answer, outcome = _try_import(job, name, limits.within(min(remaining, MODULE_SECONDS)), group, log, patience)
         if outcome.reason == "timeout" and remaining <= MODULE_SECONDS:
             break
         if outcome.reason == "process-limit":
@@ -72,10 +76,11 @@ def import_all(job, chosen, log):
     return answers, totals
 
 
-def _try_import(job, name, limits, group, log):
+def _try_import(job, name, limits, group, log, patience):
     """One module in one fresh process: its answer and the Outcome."""
     before = log.total
-    work = tools.Run("import", {"name": name, "venv": layout.VENV, "site_packages": layout.SITE}, job.plan["hashSeed"])
+    arguments = {"name": name, "venv": layout.VENV, "site_packages": layout.SITE, "patience": patience}
+    work = tools.Run("import", arguments, job.plan["hashSeed"])
     outcome = job.observation.run(work, layout.HOME, job.environment(), limits, log, group=group, want_result=True)
     answer = {"name": name, "outcome": "passed", "reason": outcome.reason}
     said = _parse(outcome.result)

@@ -1,7 +1,6 @@
 """Task `install`: the subject's wheel by real pip, its own files by what is on the disk."""
 
 import csv
-import hashlib
 import io
 import os
 import stat
@@ -12,6 +11,7 @@ import failures
 import layout
 import text
 import tools
+from contents import Contents
 from job import Report
 
 RECORD_BYTES = 32 * 1024 * 1024
@@ -46,17 +46,18 @@ def install(job):
         report.end("failed", "bad-input")
         return report.changed(before, hashed=True)
     job.own_files = own
-    measured = [
-        (text.clip(text.template_path(text.readable(path)), 4096), digest)
+    named = [
+        (text.clip(text.template_path(text.readable(path)), 4096), path)
         for path in own
         if not (os.path.dirname(path).endswith(".dist-info") and os.path.basename(path) in INSTALLER_FILES)
-        and (digest := _digest(path))
     ]
-    fitting = archives.fit(sorted(measured))
+    fitting = archives.fit(sorted(named))
+    contents = Contents(bytes.fromhex(job.plan["seed"]))
     report.end(
         "passed",
-        files=[{"path": path, "sha256": digest} for path, digest in fitting["files"]],
+        files=[{"path": name, "sha256": contents.read(name, path)} for name, path in fitting["files"]],
         filesOmitted=fitting["omitted"],
+        keyed=contents.keyed(),
         conflicts=_conflicts(job, outcome.result, log),
     )
     return report.changed(before, hashed=True, ignore=with_parents(own))
@@ -108,12 +109,6 @@ def read_regular(path, limit):
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         return file.read(limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-
-
-def _digest(path):
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _conflicts(job, checked, log):

@@ -69,6 +69,8 @@ class Report:
         self.job, self.task = job, task
         self.started = job.clock()
         self.runs = []
+        #: Besides what every task has.
+        self.volatile = {}
         self.stable = {"changes": [], "changesOmitted": 0, "events": [], "eventsOmitted": 0}
 
     def ran(self, outcome):
@@ -103,6 +105,7 @@ class Report:
             "peakMemoryBytes": max((run.peak_bytes for run in runs), default=0),
             "leftoverProcesses": sum(run.leftover for run in runs),
             "outputBytes": sum(run.output_bytes for run in runs),
+            **self.volatile,
         }
         log = self.job.logs.get(f"logs/{self.task}.txt")
         if log is not None and log.total:

@@ -47,8 +47,8 @@ def pylint(files, site):
         # import-error: optional dependencies may be absent. duplicate-code: quadratic, and its place is arbitrary.
         "--disable=import-error,duplicate-code", "--extension-pkg-allow-list=", "--unsafe-load-any-extension=n",
     ]  # fmt: skip
-    Run([*options, "--", *files], reporter=Collector(), exit=False)
-    return __version__, found
+    run = Run([*options, "--", *files], reporter=Collector(), exit=False)
+    return __version__, found, run.linter.stats.statement
 
 
 def pycodestyle(files, _site):
@@ -124,9 +124,9 @@ def run(config_path):
         config = json.load(file)
     site = config["site"]
     os.chdir("/")
-    version, found = TOOLS[config["tool"]]([f"{site}/{name}" for name in config["files"]], site)
+    version, found, *statements = TOOLS[config["tool"]]([f"{site}/{name}" for name in config["files"]], site)
     messages = [(code, os.path.relpath(path, site), line or 0, column or 0) for code, path, line, column in found]
-    data = memoryview(json.dumps({"version": version, "messages": messages}).encode())
+    data = memoryview(json.dumps({"version": version, "messages": messages, "statements": statements}).encode())
     while data:
         data = data[os.write(3, data) :]
     return 0

@@ -11,6 +11,7 @@ import signal
 import sys
 
 import pytest
+import pyti_coverage
 import pyti_network
 
 TEST_SECONDS = 60
@@ -26,6 +27,7 @@ NETWORK_WORDS = (
 DEPENDENCY_CLASSES = {"NameResolutionError"}
 
 pyti_network.watch()
+_lines = pyti_coverage.asked()
 _owner = os.getpid()
 _ended = {}
 _networked = set()
@@ -46,6 +48,13 @@ def _say(*row):
             data = data[os.write(_descriptor, data) :]
     except OSError:
         pass
+
+
+def _say_lines():
+    # What this process did before it forked is its parent's to say.
+    if _lines is not None and os.getpid() == _owner:
+        for row in _lines.take():
+            _say("l", *row)
 
 
 def _chain(problem):
@@ -189,6 +198,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_runtest_logfinish(nodeid):
+    _say_lines()
     seen = _ended.pop(nodeid, set())
     _networked.discard(nodeid)
     for outcome in WORST_FIRST:
@@ -200,4 +210,5 @@ def pytest_runtest_logfinish(nodeid):
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(exitstatus):
+    _say_lines()
     _say("e", int(exitstatus))

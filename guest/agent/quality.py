@@ -82,6 +82,9 @@ def _run(job, tool, files, deadline):
         return row, outcome
     said = json.loads(outcome.result)
     row["version"] = text.clip(str(said["version"]), 100)
+    if said["statements"]:
+        # With the counts, what pylint's score is worked out from.
+        row["statements"] = int(said["statements"][0])
     messages = sorted(
         (text.clip(str(code), 100), text.clip(str(name), 4096), int(line), int(column))
         for code, name, line, column in said["messages"]

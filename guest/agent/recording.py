@@ -10,7 +10,11 @@ SILENT_SECONDS = 75.0
 
 
 class Recording:
-    def __init__(self):
+    """`executable`: name -> lines that can be said to have run; None when none are asked for."""
+
+    def __init__(self, executable=None):
+        self.lines = {}
+        self._executable = executable
         self.outcomes = {}
         self.collection_errors = []
         self.running = None
@@ -60,6 +64,11 @@ class Recording:
             case ["c", str(node), bool(network), missing] if missing is None or isinstance(missing, str):
                 if len(self.collection_errors) < TESTS:
                     self.collection_errors.append((node, network, missing))
+            case ["l", str(name), [*lines]] if self._executable is not None and all(type(line) is int for line in lines):
+                # A line that cannot run is of another file of that name, or made up.
+                ran = self._executable.get(name, frozenset()).intersection(lines)
+                if ran:
+                    self.lines.setdefault(name, set()).update(ran)
             case ["e", int(status)]:
                 self.finished = status
                 self.running = None

@@ -24,7 +24,7 @@ def ask_for_help(job):
     names = console_scripts(job.own_files)
     report.stable["scriptsOmitted"] = max(0, len(names) - SCRIPTS)
     if not names:
-        return report.end("passed")
+        return report.end("not-run", "no-scripts")
     job.enter()
     before = job.tree.snapshot()
     deadline = time.monotonic() + job.limits.seconds

@@ -12,7 +12,6 @@ import static_record
 
 BINARIES = 200
 KEPT = re.compile(r"([^/]+\.dist-info/(METADATA|RECORD|WHEEL|entry_points\.txt|top_level\.txt)|PKG-INFO|(src/)?[^/]+\.egg-info/entry_points\.txt)$")
-LICENSE_NAME = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)", re.I)
 
 
 @dataclass
@@ -151,11 +150,3 @@ def _check_wheel(found, findings):
         for name in sorted(found.files):
             if re.search(r"\.(so|pyd|dylib|dll)$", name) and ".data/" not in name:
                 note("native-in-pure", name)
-
-
-def has_license(found):
-    return any(LICENSE_NAME.search(name.rsplit("/", 1)[-1]) for name in found.files if name.count("/") < 2 or "/licenses/" in name)
-
-
-def is_typed(found):
-    return any(name.endswith(("/py.typed", ".pyi")) for name in found.files)

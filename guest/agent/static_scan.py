@@ -4,8 +4,10 @@ run, imported or unpacked to the disk. Meant to run as the unprivileged user, in
 """
 
 import re
+import sys
 
 import metadata_grade
+import static_declared
 import static_examine
 import static_metadata
 import static_names
@@ -14,14 +16,14 @@ import text
 import wheel_contents
 from static_findings import Findings
 
-SCHEMA = "pyti.static/1"
+SCHEMA = "pyti.static/2"
 TOPS = 100
 
 
 def static_scan(subject_path, wheel_path, subject, rules_dir):
     """
     `subject`: {project, version, kind: 'sdist' | 'wheel', ...}; `wheel_path`: the wheel built from an sdist, or None.
-    Returns {schema, ruleSet, findings, findingsOmitted, facts, grades}; equal for equal inputs and image.
+    Returns {schema, ruleSet, findings, findingsOmitted, facts, declared, tools, grades}; equal for equal inputs and image.
     """
     findings, seen = Findings(), set()
     rules, names = static_rules.Rules(rules_dir), static_names.load(rules_dir)
@@ -35,10 +37,10 @@ def static_scan(subject_path, wheel_path, subject, rules_dir):
     facts = {
         "archives": {part.label.strip("{}"): part.facts for part in (first, built) if part},
         "names": _check_names(names, subject["project"], tops, first.label, findings),
-        "declared": _declared(metadata, wheel or first),
         "difference": _compare(sdist, wheel, findings) if sdist and wheel else None,
     }
-    grade = metadata_grade.grade(metadata, static_examine.is_typed(wheel or first), static_examine.has_license(first))
+    declared = static_declared.declared(metadata, first, wheel or first)
+    grade = metadata_grade.grade(metadata, declared["typed"] != "none", bool(static_declared.license_files(first)))
     if any(code == "requirement-direct-url" for code, _ in grade["messages"]):
         findings.add("direct-url", first.label)
     rows, omitted = findings.rows()
@@ -48,12 +50,24 @@ def static_scan(subject_path, wheel_path, subject, rules_dir):
         "findings": rows,
         "findingsOmitted": omitted,
         "facts": facts,
+        "declared": declared,
+        "tools": _tools(),
         "grades": {
             "metadata": grade,
             "description": metadata_grade.check_description(metadata),
             "wheelContents": _contents(wheel, sdist) if wheel else None,
         },
     }
+
+
+def _tools():
+    """What judges, with versions; sorted."""
+    found = {"metadata-grade": metadata_grade.VERSION, "wheel-contents": wheel_contents.VERSION}
+    library = static_metadata.packaging()
+    if library:
+        package = sys.modules.get(library[0].__name__.rpartition(".")[0])
+        found["packaging"] = text.clip(str(getattr(package, "__version__", "unknown")), 100)
+    return [{"tool": tool, "version": version} for tool, version in sorted(found.items())]
 
 
 def wheel_tops(wheel):
@@ -105,22 +119,6 @@ def _check_names(names, project, tops, label, findings):
     for module, _ in foreign:
         findings.add("module-of-other", f"{label}/{module}")
     return {"near": [list(row) for row in near], "modulesOfOthers": [list(row) for row in foreign], "topLevel": tops}
-
-
-def _declared(metadata, found):
-    """Facts of the metadata as words of ours: whether and how, never free text."""
-    expression = metadata.one("license-expression")
-    classifier = any(value.startswith("License ::") for value in metadata.all("classifier"))
-    told = "expression" if expression else "classifier" if classifier else "text" if metadata.one("license") else "none"
-    python = metadata.one("requires-python")
-    return {
-        "license": told,
-        "licenseExpression": expression if metadata_grade.is_expression(expression) and len(expression) <= 200 else None,
-        "requiresPython": python if re.fullmatch(r"[0-9a-z.*,<>=!~ ]{1,100}", python) else None,
-        "pythons": sorted({value.rsplit(" ", 1)[1] for value in metadata.all("classifier") if metadata_grade.CLASSIFIER_PYTHON.match(value)})[:50],
-        "typed": static_examine.is_typed(found),
-        "requirements": len(metadata.all("requires-dist")),
-    }
 
 
 def _compare(sdist, wheel, findings):

@@ -44,12 +44,15 @@ def look(job):
         findings=said["findings"],
         findingsOmitted=said["findingsOmitted"],
         grades=grades(said["grades"]),
+        metadataScore=said["grades"]["metadata"]["score"],
+        declared=said["declared"],
+        tools=said["tools"],
     )
 
 
 def grades(said):
     """Name of a check -> `passed` or why not."""
-    found = {"metadata score": f"{said['metadata']['score']} of 10"}
+    found = {}
     for code, _, passed in said["metadata"]["checks"]:
         found[f"metadata {code}"] = "passed" if passed else "missing"
     for code, field in said["metadata"]["messages"]:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 import layout
+import own_lines
 import sandboxed
 from recording import Recording
 
@@ -29,18 +30,20 @@ class Suite:
     #: pytest's own exit status, None when it never came that far.
     finished: int | None = None
     seconds: float = 0.0
+    #: Name of a module -> lines that ran, when that was asked for.
+    lines: dict = field(default_factory=dict)
     #: The recorder's lines cannot all be the recorder's.
     tampered: bool = False
 
 
-def run_suite(job, report, plan, runner, deadline, only=None):
-    """Runs all tests, or those with the node ids `only`."""
+def run_suite(job, report, plan, runner, deadline, only=None, cover=None):
+    """Runs all tests, or those with the node ids `only`. `cover`: lines of modules (`own_lines`) of which to see which run."""
     started = time.monotonic()
     suite = Suite()
     log = job.log(report.task)
     for _ in range(RESTARTS + 1):
-        _select(only, list(suite.outcomes))
-        recording = Recording()
+        _select(only, list(suite.outcomes), cover)
+        recording = Recording(cover)
         outcome = report.ran(
             job.observation.run(
                 _command(plan, runner),
@@ -53,6 +56,8 @@ def run_suite(job, report, plan, runner, deadline, only=None):
             )
         )
         suite.outcomes.update(recording.outcomes)
+        for name, lines in recording.lines.items():
+            suite.lines.setdefault(name, set()).update(lines)
         suite.tampered = suite.tampered or recording.tampered
         suite.collection_errors = recording.collection_errors or suite.collection_errors
         if outcome.reason in sandboxed.RESOURCE_REASONS and not recording.hung:
@@ -87,8 +92,9 @@ def _command(plan, runner):
     return [python, "-m", "pytest", *OPTIONS, f"--rootdir={plan['rootdir']}", *plan["options"], *plan["arguments"]]
 
 
-def _select(only, skip):
+def _select(only, skip, cover):
     if os.path.lexists(SELECTION):
         os.unlink(SELECTION)
     with open(SELECTION, "w", encoding="utf-8") as file:
-        json.dump({"only": only, "skip": skip}, file)
+        wanted = None if cover is None else {"own": sorted(cover), "roots": own_lines.ROOTS}
+        json.dump({"only": only, "skip": skip, "cover": wanted}, file)

@@ -66,7 +66,7 @@ def run(plan, files, upper, emit, clock=time.monotonic, set_clock=None):
         observation.close()
     logs = {name: log.content() for name, log in job.logs.items() if log.total and _task_of(name) in records}
     fitting.fit({task: record["stable"] for task, record in records.items()})
-    record = {"schema": "pyti.guest/2", "python": sys.version.split()[0], "observers": observers, "tasks": records}
+    record = {"schema": "pyti.guest/3", "python": sys.version.split()[0], "observers": observers, "tasks": records}
     return record, logs
 
 
@@ -89,7 +89,7 @@ def _run_one(job, task, step, wanted):
 
 
 def _task_of(name):
-    return name.removeprefix("logs/").removeprefix("evidence-").removesuffix(".txt")
+    return name.removeprefix("logs/").removeprefix("evidence-").removeprefix("coverage-").removesuffix(".txt")
 
 
 def _is_needed(task, plan):

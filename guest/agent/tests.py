@@ -10,6 +10,7 @@ import environment
 import failures
 import layout
 import modules
+import own_lines
 import sandboxed
 import text
 from job import Report
@@ -20,6 +21,9 @@ WORST_FIRST = ("error", "failed", "needs-network", "xpassed", "xfailed", "skippe
 #: A suite is only repeated when that leaves enough of the time limit, and costs little.
 REPEAT_BELOW = 0.25
 REPEAT_SECONDS = 30.0
+#: A trace function makes tests up to ten times slower: a suite is measured apart only when it surely comes to its end.
+APART_BELOW_SECONDS = 5.0
+APART_SECONDS = 120.0
 TESTS_TEXT = 4 * 1024 * 1024
 
 
@@ -52,17 +56,22 @@ def run_tests(job):
     report.stable["runner"] = runner
     job.enter()
     before = job.tree.snapshot()
-    first = run_suite(job, report, plan, runner, deadline)
+    lines = own_lines.find(job, report, deadline)
+    cover = lines if own_lines.IS_CHEAP else None
+    first = run_suite(job, report, plan, runner, deadline, cover=cover)
     if first.finished == 4 and not first.outcomes and plan["options"] and first.reason is None:
         plan = {**plan, "options": []}
-        first = run_suite(job, report, plan, runner, deadline)
+        first = run_suite(job, report, plan, runner, deadline, cover=cover)
     if runner == "pytest" and first.finished is None and not (first.outcomes or first.collection_errors or first.reason or first.signal):
         # A plugin of some dependency that does not even load must not decide about this project.
         plan = {**plan, "autoload": False}
-        first = run_suite(job, report, plan, runner, deadline)
+        first = run_suite(job, report, plan, runner, deadline, cover=cover)
     runs = [first, *_repeat(job, report, plan, runner, deadline, first)]
     if not first.reason:
         job.tested = Tested(plan, runner, stable_names(first.outcomes), merge(runs), first.seconds)
+    if lines and first.outcomes and not first.reason:
+        measured = first if own_lines.IS_CHEAP else _measure(job, report, plan, runner, deadline, first, lines)
+        _cover(job, report, lines, measured)
     _judge(job, report, runs, tops)
     if any(run.tampered for run in runs):
         job.observation.events.add("tamper", "test-channel")
@@ -117,6 +126,23 @@ def _repeat(job, report, plan, runner, deadline, first):
         return [second]
     third = run_suite(job, report, plan, runner, deadline, only=failing)
     return [second] if third.reason else [second, third]
+
+
+def _measure(job, report, plan, runner, deadline, first, lines):
+    """A run of its own, whose outcomes do not count: slow as it is, it must not decide about a test. None without time for it."""
+    now = time.monotonic()
+    if first.seconds > APART_BELOW_SECONDS or deadline - now < APART_SECONDS:
+        return None
+    run = run_suite(job, report, plan, runner, now + APART_SECONDS, cover=lines)
+    return None if run.reason else run
+
+
+def _cover(job, report, lines, run):
+    """The lines there are follow from the files; those that ran depend on threads and timing, too."""
+    report.stable["executableLines"] = sum(map(len, lines.values()))
+    if run is not None and not run.tampered:
+        report.volatile["coveredLines"] = sum(map(len, run.lines.values()))
+        job.log(f"coverage-{report.task}").write(own_lines.table(lines, run.lines))
 
 
 def merge(runs):

@@ -5,11 +5,17 @@ import os
 import sys
 import unittest
 
+import pyti_coverage
 import pyti_network
 
 
 def _say(*row):
     os.write(3, (json.dumps(row) + "\n").encode())
+
+
+def _say_lines():
+    for row in lines.take() if lines is not None else ():
+        _say("l", *row)
 
 
 class Recorder(unittest.TextTestResult):
@@ -48,6 +54,7 @@ class Recorder(unittest.TextTestResult):
         super().stopTest(test)
         if pyti_network.take() and self.outcome in ("failed", "error"):
             self.outcome = "needs-network"
+        _say_lines()
         _say("t", test.id(), self.outcome)
 
     def _note(self, test, outcome):
@@ -60,8 +67,10 @@ class Recorder(unittest.TextTestResult):
 if __name__ == "__main__":
     folder = sys.argv[1]
     pyti_network.watch()
+    lines = pyti_coverage.asked()
     sys.path.insert(0, os.getcwd())
     suite = unittest.defaultTestLoader.discover(folder, top_level_dir=None if folder == "." else os.getcwd())
     answer = unittest.TextTestRunner(resultclass=Recorder, verbosity=1).run(suite)
+    _say_lines()
     _say("e", 0 if answer.wasSuccessful() else 1)
     sys.exit(0 if answer.wasSuccessful() else 1)

@@ -12,7 +12,7 @@ import paths
 import program_runs
 
 AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(paths.__file__))), "agent")
-IMPORT = "import os, sys; os.dup2(1, 3); sys.path.append({agent!r}); import importer; importer.run('victim', '/nowhere', {folder!r})"
+IMPORT = "import os, sys; os.dup2(1, 3); sys.path.append({agent!r}); import importer; importer.run('victim', '/nowhere', {folder!r}, {patience})"
 
 
 class Loading(unittest.TestCase):
@@ -26,9 +26,9 @@ class Loading(unittest.TestCase):
     def ended(self, argv):
         return subprocess.run([sys.executable, *argv], capture_output=True, text=True, timeout=60, env={"PYTHONPATH": self.folder})
 
-    def import_victim(self, code):
+    def import_victim(self, code, patience=1000.0):
         self.write(code)
-        ended = self.ended(["-c", IMPORT.format(agent=AGENT, folder=self.folder)])
+        ended = self.ended(["-c", IMPORT.format(agent=AGENT, folder=self.folder, patience=patience)])
         return ended.returncode, ended.stdout
 
     def load(self, code, seconds=0):
@@ -53,9 +53,27 @@ class Loading(unittest.TestCase):
         self.assertEqual((status, json.loads(said)["error"]), (0, None))
         self.assertLess(time.monotonic() - started, 50)
 
+    def test_threads_are_waited_for_as_at_the_end_of_an_interpreter(self):
+        thread = "import os, threading, time\ndef work():\n    time.sleep(0.05)\n    os.write(1, b'|thread')\n"
+        register = "import atexit\natexit.register(os.write, 1, b'|end')\n"
+        said = '{"error": null, "missing": null}'
+        executor = "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\npool.submit(work)\n"
+        for code, expected in (
+            ("threading.Thread(target=work).start()\n", f"{said}|thread|end"),
+            ("threading.Thread(target=lambda: [work(), threading.Thread(target=work).start()]).start()\n", f"{said}|thread|thread|end"),
+            (executor, f"{said}|thread|end"),
+            ("threading.Thread(target=threading.Event().wait, daemon=True).start()\n", f"{said}|end"),
+            ("threading.Thread(target=work).start()\nraise SystemExit\n", "|thread|end"),
+            ("threading._shutdown = None\n", f"{said}|end"),
+        ):
+            with self.subTest(code):
+                self.assertEqual(self.import_victim(thread + register + code), (0, expected))
+
     def test_threads_do_not_keep_the_process(self):
-        code = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n"
-        self.assertEqual(self.import_victim(code)[0], 0)
+        code = "import atexit, os, threading, time\natexit.register(os.write, 1, b'|end')\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n"
+        for more, status, said in (("", 0, "|end"), ("raise KeyError", 1, "|end")):
+            ended, found = self.import_victim(code + more, patience=0.1)
+            self.assertEqual((ended, found.endswith(said)), (status, True))
 
     def test_idle_loads_all_and_waits_only_for_threads(self):
         quiet = self.load("print('here')\nraise SystemExit(3)", seconds=1000)

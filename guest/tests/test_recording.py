@@ -38,6 +38,18 @@ class Lines(unittest.TestCase):
         recording.feed(b"\n")
         self.assertFalse(recording.tampered)
 
+    def test_covered_lines(self):
+        recording = Recording({"a.py": frozenset({1, 2, 3}), "b.py": frozenset({1})})
+        for row in (["l", "a.py", [1]], ["l", "a.py", [3, 9, -1]], ["l", "made/up.py", [1]], ["l", "a.py", []]):
+            recording.feed(json.dumps(row).encode() + b"\n")
+        self.assertEqual((recording.lines, recording.tampered), ({"a.py": {1, 3}}, False))
+        for forged in (["l", "a.py", ["2"]], ["l", "a.py", [True]], ["l", "a.py", 2], ["l", 1, [2]], ["l", "a.py", [2], 0]):
+            with self.subTest(forged):
+                other = Recording({"a.py": frozenset({1, 2})})
+                other.feed(json.dumps(forged).encode() + b"\n")
+                self.assertEqual((other.lines, other.tampered), ({}, True))
+        self.assertTrue(self.feed(["l", "a.py", [1]]).tampered, "none were asked for")
+
     def test_split_and_endless_lines(self):
         recording = Recording()
         for byte in b'["t","a","failed"]\n':

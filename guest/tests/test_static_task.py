@@ -17,7 +17,6 @@ class Grades(unittest.TestCase):
             "metadata license": "missing",
             "metadata name": "passed",
             "metadata requirement-invalid": "requires-dist",
-            "metadata score": "7 of 10",
             "wheel contents": "W001, W002",
         })  # fmt: skip
 

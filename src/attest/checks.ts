@@ -17,6 +17,7 @@ export const checkNames = [
   'evaluation',
   'log-inclusion',
   'log-key',
+  'root',
   'witnesses',
   'log-consistency',
   'distribution',

@@ -10,6 +10,7 @@ import { canonicalBytes, digestOf } from '../wire/canonical.ts'
 import { Hex128, Job, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
 import { parseExactly } from './parse.ts'
 import { Policy } from './policy.ts'
+import { RootDocument } from './root-document.ts'
 
 const Index = z.int().min(0)
 /** Whole days since the Unix epoch. */
@@ -77,6 +78,10 @@ export type RosterMember = RosterDocument['members'][number]
 export const BeaconDocument = z.strictObject({
   schema: z.literal('pyti.beacon/1'),
   checkpoint: z.string().max(20_000),
+  /** A value of somebody else's that came out afterwards, such as a public randomness beacon's: what and where. */
+  public: z
+    .strictObject({ source: z.string().min(1).max(300), value: z.string().regex(/^[\x21-\x7e]{1,1000}$/) })
+    .optional(),
 })
 export type BeaconDocument = z.infer<typeof BeaconDocument>
 
@@ -148,6 +153,7 @@ const Document = z.discriminatedUnion('schema', [
   CloseDocument,
   WithdrawalDocument,
   PolicyDocument,
+  RootDocument,
 ])
 export type Document = z.infer<typeof Document>
 

@@ -3,12 +3,12 @@
  * against one that keeps the rules. A fault is proved against a key; whose key it is, the reader has to know.
  */
 import { messageOf, PytiError } from '../errors.ts'
-import { canonicalJson } from '../wire/canonical.ts'
 import { concatBytes, utf8 } from '../wire/bytes.ts'
-import { type Confirmed, Fault, type FaultOf } from './audit/fault-form.ts'
+import { canonicalJson } from '../wire/canonical.ts'
 import { confirmDroppedDissent } from './audit/fault-dissent.ts'
 import { confirmSteeredDraw } from './audit/fault-draw.ts'
 import { confirmFork } from './audit/fault-fork.ts'
+import { type Confirmed, Fault, type FaultOf } from './audit/fault-form.ts'
 import { confirmBrokenReceipt } from './audit/fault-receipt.ts'
 import { confirmDoubleSequence, confirmWrongEvaluation } from './audit/fault-reports.ts'
 import { parseExactly } from './parse.ts'
@@ -33,7 +33,9 @@ export function decodeFault(bytes: Uint8Array): Fault {
 
 /** Whether a file says that it is one of a fault: no report bundle does. */
 export function isFault(bytes: Uint8Array): boolean {
-  return bytes.length <= faultBytes && new TextDecoder('latin1').decode(bytes).includes('"schema":"pyti.fault/1"')
+  return (
+    bytes.length <= faultBytes && new TextDecoder('latin1').decode(bytes).includes('"schema":"pyti.fault/1"')
+  )
 }
 
 /**

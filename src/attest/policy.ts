@@ -30,8 +30,8 @@ export type Policy = z.infer<typeof Policy>
 export function policyOf(consensus: Rules = openRules): Policy {
   const descriptor = {
     consensus: { version: 2, ...consensus },
-    evaluation: 'pyti.evaluation/2',
-    rawData: 'pyti.raw-data/2',
+    evaluation: 'pyti.evaluation/3',
+    rawData: 'pyti.raw-data/3',
     rules: rules.map(({ id, version, level }) => ({ id, version, level })),
   }
   return { uri: policyUri, digest: { sha256: digestOf(descriptor) }, annotations: consensus }

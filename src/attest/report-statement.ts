@@ -58,6 +58,8 @@ export const ReportStatement = statementOf(
     job: z.strictObject({ id: Sha256, definition: Job }),
     /** Tests whose outcome the volunteers found to be flaky. */
     flaky: z.array(z.string().max(2_000)),
+    /** Sections (tasks) in which honest runs differ. */
+    unrepeated: z.array(z.string().max(100)).max(100),
     verificationResult: z.enum(['PASSED', 'FAILED', 'INCONCLUSIVE']),
     evaluation: Evaluation,
   }),
@@ -89,6 +91,7 @@ export function reportStatement(input: {
   supersedes?: string | undefined
   minority: readonly Minority[]
   flaky: readonly string[]
+  unrepeated: readonly string[]
   evaluation: Evaluation
   rules: Rules
 }): ReportStatement {
@@ -116,6 +119,7 @@ export function reportStatement(input: {
       minority: [...input.minority],
       job: { id: jobId(job), definition: job },
       flaky: [...input.flaky].sort(),
+      unrepeated: [...input.unrepeated].sort(),
       verificationResult: verificationResultOf(evaluation),
       evaluation,
     },

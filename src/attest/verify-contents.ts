@@ -122,17 +122,19 @@ function checkAgreement({ predicate }: ReportStatement, evidence: Evidence[]): R
     }),
     predicate.policy.annotations,
   )
-  if (decision.kind === 'unresolved' || decision.kind === 'flaky') demand(false, decision.reason)
-  demand(decision.kind === 'accept', 'there are too few volunteers to agree')
+  if (decision.kind === 'unresolved') demand(false, decision.reason)
+  demand(decision.kind !== 'wait', 'there are too few volunteers to agree')
   const volunteers = (voters: { volunteer: string }[]) => voters.map(voter => voter.volunteer).sort()
   const said = {
     agreeing: volunteers(predicate.inputAttestations.map(input => input.annotations)),
     dissenting: volunteers(predicate.excluded.filter(entry => entry.reason === 'dissent')),
     flaky: predicate.flaky,
+    unrepeated: predicate.unrepeated,
   }
   const { agreeing, dissenting, flaky } = decision
+  const unrepeated = decision.kind === 'flaky' ? decision.sections : []
   demand(
-    canonicalJson(said) === canonicalJson({ agreeing, dissenting, flaky }),
+    canonicalJson(said) === canonicalJson({ agreeing, dissenting, flaky, unrepeated }),
     'who agrees, who does not and what is flaky is not what follows from the raw data',
   )
   const excluded = evidence
@@ -152,7 +154,8 @@ function checkEvaluation({ predicate }: ReportStatement, rawData: RawData[]): st
     canonicalJson(predicate.policy) === canonicalJson(policyOf(predicate.policy.annotations)),
     'the report was made by other rules than this version of pyti has, so it cannot be computed again',
   )
-  const evaluation = evaluate({ rawData, flaky: predicate.flaky })
+  const { flaky, unrepeated } = predicate
+  const evaluation = evaluate({ rawData, flaky, unrepeated })
   demand(
     canonicalJson(evaluation) === canonicalJson(predicate.evaluation),
     'the evaluation is not what follows from the raw data',

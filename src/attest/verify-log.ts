@@ -9,23 +9,30 @@ import { leafHash, verifyInclusion } from './log/merkle.ts'
 import { parseNote, parseVkey, type Vkey } from './log/note.ts'
 import { type ProofFile, parseProof } from './log/proof-file.ts'
 import type { ReportStatement } from './report-statement.ts'
+import type { RootState } from './root-state.ts'
 import type { VerifyOptions } from './verify.ts'
 
 /** Checks that the log the report names holds the report and every statement it accounts for, in that order. */
 export async function checkLog(
   list: CheckList,
   bundle: Bundle,
-  report: ReportStatement,
+  { report, reportKey }: { report: ReportStatement; reportKey: string },
   options: VerifyOptions,
 ): Promise<void> {
+  const { root } = options
   const { key } = report.predicate.rawLog
   const found = await list.get(
     'log-inclusion',
-    () => checkInclusion(bundle, report, options.witnesses ?? []),
+    () => checkInclusion(bundle, report, options),
     ({ checkpoint }) => `the log has all of it below leaf ${checkpoint.size}`,
   )
-  await list.check('log-key', () => checkLogKey(key, options.logKey))
+  await list.check('log-key', () => checkLogKey(key, root?.logKeys ?? options.logKey))
   if (!found) return
+  await list.check('root', () =>
+    root
+      ? checkRoot(root, found, { key: reportKey, log: parseVkey(key).name })
+      : new Unknown('no root document was given'),
+  )
   await list.check('witnesses', () => checkWitnesses(found.witnesses, options))
   await list.check('log-consistency', () => checkSeen(found.checkpoint, options.seenCheckpoint))
 }
@@ -33,21 +40,26 @@ export async function checkLog(
 interface Head {
   checkpoint: Checkpoint
   witnesses: Cosignature[]
+  /** Leaf of the report. */
+  index: number
 }
 
 async function checkInclusion(
   { report: envelope, proofs }: Bundle,
   { predicate }: ReportStatement,
-  witnesses: readonly string[],
+  { root, witnesses }: VerifyOptions,
 ): Promise<Head> {
   const { rawLog, inputAttestations, excluded, job, resourceUri } = predicate
-  const log = parseVkey(rawLog.key)
   const files = proofs.map(parseProof)
   const notes = [...new Set(files.map(file => file.checkpoint))]
   demand(notes.length > 0, 'the bundle holds no proof that the log has the report')
   const [note = ''] = notes
   demand(notes.length === 1, 'the proofs are about different checkpoints')
-  const head = await openCheckpoint(note, log, witnesses.map(parseVkey))
+  const head = await openCheckpoint(
+    note,
+    root ? root.logKeyFor(note) : parseVkey(rawLog.key),
+    (root?.witnesses ?? witnesses ?? []).map(parseVkey),
+  )
   const about = { subject: job.definition.subject.sha256, purl: resourceUri }
   const raw = [
     ...inputAttestations.map(one => [one.digest.sha256, one.annotations.logIndex] as const),
@@ -69,7 +81,16 @@ async function checkInclusion(
   demand(rest.length === 1 && ofReport !== undefined, 'the proof that the log has the report is missing')
   demand(ofReport.index >= rawLog.toIndex, 'the report was logged before the raw data it follows from')
   demandIncluded(ofReport, { kind: 'report', id: attestationId(envelope), ...about }, head.checkpoint)
-  return head
+  return { ...head, index: ofReport.index }
+}
+
+function checkRoot(
+  root: RootState,
+  { checkpoint, index }: Head,
+  report: { key: string; log: string },
+): string {
+  demand(report.log === checkpoint.origin, `the report is for another log than ${checkpoint.origin}`)
+  return root.judge({ ...report, index })
 }
 
 function demandIncluded(file: ProofFile | undefined, entry: Entry, { size, root }: Checkpoint): void {
@@ -86,10 +107,10 @@ function demandIncluded(file: ProofFile | undefined, entry: Entry, { size, root 
   }
 }
 
-function checkLogKey(key: string, trusted: string | undefined): string | Unknown {
+function checkLogKey(key: string, trusted: string | readonly string[] | undefined): string | Unknown {
   if (trusted === undefined) return new Unknown(`no key of a log was given; the report names ${key}`)
   demand(
-    sameKey(parseVkey(key), parseVkey(trusted)),
+    [trusted].flat().some(one => sameKey(parseVkey(key), parseVkey(one))),
     `the report is in the log ${key}, not in the trusted one`,
   )
   return `the log is the trusted one, ${key}`
@@ -100,8 +121,9 @@ function sameKey(a: Vkey, b: Vkey): boolean {
 }
 
 function checkWitnesses(seenBy: readonly Cosignature[], options: VerifyOptions): string | Unknown {
-  const known = options.witnesses?.length ?? 0
-  const wanted = options.minimumWitnesses ?? known
+  const { root, witnesses, minimumWitnesses } = options
+  const known = (root?.witnesses ?? witnesses ?? []).length
+  const wanted = root?.witnessThreshold ?? minimumWitnesses ?? known
   if (known === 0) return new Unknown('no witness was named, so the log may show others another history')
   demand(
     seenBy.length >= wanted,

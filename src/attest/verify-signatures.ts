@@ -24,7 +24,9 @@ export async function checkReport(
   )
   if (signed === undefined) return undefined
   const { key, payload } = signed
-  await list.check('coordinator-key', () => checkPinned(key, options.trustedKeys))
+  await list.check('coordinator-key', () =>
+    checkPinned(key, options.trustedKeys?.length ? options.trustedKeys : options.root?.reportKeys),
+  )
   const statement = await list.get(
     'report-statement',
     () => readReport(payload),

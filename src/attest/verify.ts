@@ -2,6 +2,7 @@ import type { Evaluation } from '../report/evaluation.ts'
 import { decodeBundle } from './bundle.ts'
 import { type Check, CheckList } from './checks.ts'
 import type { ReportStatement } from './report-statement.ts'
+import type { RootState } from './root-state.ts'
 import type { Testimony } from './testimony.ts'
 import { checkContents } from './verify-contents.ts'
 import { checkLog } from './verify-log.ts'
@@ -22,6 +23,8 @@ export interface VerifyOptions {
   /** Keys of witnesses the reader trusts, as C2SP vkeys, and how many of them must have signed: all when left out. */
   readonly witnesses?: readonly string[]
   readonly minimumWitnesses?: number
+  /** Says which keys may sign, and stands in for `logKey`, `witnesses` and `minimumWitnesses`, which are not looked at then. */
+  readonly root?: RootState
   /** A checkpoint of the log that the reader got earlier, whose signature was checked then. */
   readonly seenCheckpoint?: string
 }
@@ -61,7 +64,8 @@ export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions = {
       testimonies,
       options,
     })
-  if (bundle && signed?.statement) await checkLog(list, bundle, signed.statement, options)
+  if (bundle && signed?.statement)
+    await checkLog(list, bundle, { report: signed.statement, reportKey: signed.key }, options)
   const checks = list.list()
   return {
     ok: checks.every(check => check.state !== 'failed'),

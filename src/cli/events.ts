@@ -8,7 +8,16 @@ export const NodeEvent = z.discriminatedUnion('event', [
     peer: PeerIdText,
     addresses: z.array(z.string()),
     reportKey: PeerIdText.optional(),
+    logKey: z.string().optional(),
   }),
+  z.looseObject({
+    event: z.literal('fault'),
+    code: z.string(),
+    message: z.string(),
+    file: z.string().optional(),
+  }),
+  z.looseObject({ event: z.literal('witness'), key: z.string() }),
+  z.looseObject({ event: z.literal('cosigned'), origin: z.string(), size: z.number() }),
   z.looseObject({
     event: z.literal('stage'),
     filename: z.string(),

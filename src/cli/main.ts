@@ -8,6 +8,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { exportCommand } from './commands/export.ts'
 import { imageCommand } from './commands/image.ts'
 import { reportCommand } from './commands/report.ts'
+import { rootCommand } from './commands/root.ts'
 import { submitCommand } from './commands/submit.ts'
 import { testCommand } from './commands/test.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -34,6 +35,7 @@ for (const command of [
   coordinatorCommand(),
   volunteerCommand(),
   witnessCommand(),
+  rootCommand(),
   submitCommand(),
   reportCommand(),
   imageCommand(),

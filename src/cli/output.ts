@@ -24,6 +24,8 @@ const usageCodes = new Set([
   'empty-file',
   'identity-exposed',
   'identity-malformed',
+  'bad-witness',
+  'witness-renamed',
 ])
 const machineCodes = new Set([
   'vm-unavailable',

@@ -55,7 +55,7 @@ export interface RunOptions {
 }
 
 /** Ballots after which a job without agreement ends; a local network grows up to it when volunteers differ. */
-const maxVolunteers = 7
+const maxVolunteers = 12
 const pollMs = 250
 /** Rounds between two looks at every open job. */
 const fullRound = 80

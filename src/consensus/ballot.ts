@@ -17,11 +17,20 @@ export function ballotOf(rawData: RawData): Ballot {
   return { sections: Object.fromEntries(sections), tests: rawData.tasks.unittest?.stable.tests ?? {} }
 }
 
-/** The stable sections as they are compared: all of them whole, `unittest` without the outcomes of its tests. */
+/**
+ * The stable sections as they are compared: all of them whole, `unittest` without the outcomes of its tests. What depends on
+ * the job's nonce is a section of its own, so that answers to two jobs on one file can be compared without it.
+ */
 export function votedSections(rawData: RawData): Record<string, unknown> {
   const sections = stableSections(rawData)
   const unittest = rawData.tasks.unittest?.stable
-  return unittest ? { ...sections, unittest: votedUnittest(unittest) } : sections
+  const { keyed, ...install } = rawData.tasks.install?.stable ?? {}
+  return {
+    ...sections,
+    ...(rawData.tasks.install && { install }),
+    ...(keyed !== undefined && { keyed }),
+    ...(unittest && { unittest: votedUnittest(unittest) }),
+  }
 }
 
 function votedUnittest(stable: UnittestStable): unknown {

@@ -31,7 +31,7 @@ export type Change =
   | { type: 'answered'; volunteer: string; result: 'checked' | 'refuted' | 'open' }
   | { type: 'graduated'; volunteer: string }
   | { type: 'banned'; volunteer: string; why: 'ring' | 'strikes' }
-  /** Two volunteers that stood alone together once too often. */
+  /** Two volunteers stood alone together; from the second time on they are taken for one. */
   | { type: 'alike'; pair: readonly [string, string] }
   /** A live report and the volunteers it rests on. */
   | { type: 'rests-on'; job: string; winners: readonly string[] }
@@ -41,13 +41,15 @@ export type Change =
 const vouchedChecks = 40_000
 export const establishedChecks = 20_000
 export const establishedDays = 14
-/** The established pool may grow by this much a week, in per cent, and by one in any case. */
+/** The established pool may grow by this much a week, in per cent of what it was at first, and by one in any case. */
 const growthPerCent = 5
 const strikesMax = 4
 /** A ban for strikes needs more than this share of refuted answers: 1 in 50. */
 const strikeShare = 50
-/** Times two volunteers may stand alone together before they are taken for one. */
+/** Times two volunteers stand alone together until they are taken for one. */
 export const aloneTogetherMax = 2
+/** Newest tags of a member that are kept: a roster holds 100 with operator and network. */
+const alikeMax = 90
 
 interface LiveReport {
   readonly winners: readonly string[]
@@ -63,7 +65,8 @@ export class Book {
   readonly #risky = new Map<string, number>()
   #week = 0
   #graduatedThisWeek = 0
-  #graduated = 0
+  /** Established before anybody graduated this week. */
+  #poolThisWeek = 0
 
   member(volunteer: string): Member | undefined {
     return this.#members.get(volunteer)
@@ -116,15 +119,12 @@ export class Book {
     return this.#aloneTogether.get(pair.join()) ?? 0
   }
 
-  /** Counts two volunteers that stood alone together. */
-  sawAlone(pair: readonly [string, string]): void {
-    this.#aloneTogether.set(pair.join(), this.aloneTogether(pair) + 1)
-  }
-
   /** How many newcomers may still graduate in the week of `today`. */
   graduationsLeft(today: number): number {
-    const used = this.#week === weekOf(today) ? this.#graduatedThisWeek : 0
-    return Math.max(0, Math.max(1, Math.floor((this.#graduated * growthPerCent) / 100)) - used)
+    const isSameWeek = this.#week === weekOf(today)
+    const pool = isSameWeek ? this.#poolThisWeek : this.#establishedOn(today)
+    const used = isSameWeek ? this.#graduatedThisWeek : 0
+    return Math.max(0, Math.max(1, Math.floor((pool * growthPerCent) / 100)) - used)
   }
 
   /** @param today whole days since the Unix epoch */
@@ -143,15 +143,12 @@ export class Book {
         this.#ban(change.volunteer, change.why)
         break
       case 'alike':
-        for (const volunteer of change.pair)
-          this.#update(volunteer, member => ({
-            ...member,
-            alike: [...member.alike, `alike:${change.pair.join()}`],
-          }))
+        this.#sawAlone(change.pair)
         break
       case 'rests-on':
         this.#reports.set(change.job, { winners: change.winners, audited: false })
         for (const winner of change.winners) this.#wonBy(winner).add(change.job)
+        this.#weighRisk(change.job, change.winners, this.#bannedOf(change.winners))
         break
       case 'withdrawn':
         for (const winner of this.#reports.get(change.job)?.winners ?? [])
@@ -170,26 +167,47 @@ export class Book {
     this.#members.set(volunteer, { ...member, votes: 0, strikes: 0, alike: [] })
     const others = this.#byOperator.get(operator) ?? new Set()
     this.#byOperator.set(operator, others.add(volunteer))
-    if (graduated) this.#graduated += 1
   }
 
   #graduate(volunteer: string, today: number): void {
     if (this.#week !== weekOf(today)) {
+      this.#poolThisWeek = this.#establishedOn(today)
       this.#week = weekOf(today)
       this.#graduatedThisWeek = 0
     }
     this.#graduatedThisWeek += 1
-    this.#graduated += 1
     this.#update(volunteer, member => ({ ...member, graduated: true }))
   }
 
   #ban(volunteer: string, why: 'ring' | 'strikes'): void {
     const member = this.#members.get(volunteer)
     if (!member || member.banned !== undefined) return
-    if (member.graduated) this.#graduated -= 1
     this.#members.set(volunteer, { ...member, banned: why })
-    for (const { job, winners, banned } of this.restingOn([volunteer]))
-      if (this.#reports.get(job)?.audited === false) this.#risky.set(job, banned / winners.length)
+    for (const { job, winners, banned } of this.restingOn([volunteer])) this.#weighRisk(job, winners, banned)
+  }
+
+  #sawAlone(pair: readonly [string, string]): void {
+    const times = this.aloneTogether(pair) + 1
+    this.#aloneTogether.set(pair.join(), times)
+    if (times !== aloneTogetherMax) return
+    for (const volunteer of pair)
+      this.#update(volunteer, member => ({
+        ...member,
+        alike: [...member.alike, `alike:${pair.join()}`].slice(-alikeMax),
+      }))
+  }
+
+  /** Notes a live report that rests on somebody who is banned. */
+  #weighRisk(job: string, winners: readonly string[], banned: number): void {
+    if (banned > 0 && this.#reports.get(job)?.audited === false) this.#risky.set(job, banned / winners.length)
+  }
+
+  /** Referees have no ordinary seats, so they are none of the pool. */
+  #establishedOn(today: number): number {
+    let count = 0
+    for (const member of this.#members.values())
+      if (member.vouched !== 'referee' && this.isEstablished(member, today)) count += 1
+    return count
   }
 
   #bannedOf(winners: readonly string[]): number {

@@ -31,19 +31,17 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
     changes.push(change)
   }
   for (const { volunteer, result } of resultsOf(book, closed)) make({ type: 'answered', volunteer, result })
-  for (const pair of aloneTogether(closed)) {
-    book.sawAlone(pair)
-    if (book.aloneTogether(pair) === aloneTogetherMax) make({ type: 'alike', pair })
-  }
-  if (closed.outcome === 'accepted') {
-    const winners = closed.answers.filter(one => one.role !== 'shadow' && one.answer === closed.accepted)
-    make({ type: 'rests-on', job: closed.job, winners: winners.map(one => one.volunteer).sort() })
-  }
+  for (const pair of aloneTogether(closed))
+    if (book.aloneTogether(pair) < aloneTogetherMax) make({ type: 'alike', pair })
+  const winners = winnersOf(closed)
+  if (winners.length > 0) make({ type: 'rests-on', job: closed.job, winners })
   for (const { volunteer, why } of bansOf(book, closed))
     for (const one of book.operatedWith(volunteer))
       if (book.member(one)?.banned === undefined) make({ type: 'banned', volunteer: one, why })
   const banned = changes.flatMap(change => (change.type === 'banned' ? [change.volunteer] : []))
-  for (const report of book.restingOn(banned))
+  // Whoever was banned while this job was under way has not brought it down then.
+  const before = winners.filter(winner => book.member(winner)?.banned !== undefined)
+  for (const report of book.restingOn([...banned, ...before]))
     if (report.banned * 2 >= report.winners.length) make({ type: 'withdrawn', job: report.job })
   return changes
 }
@@ -60,6 +58,15 @@ export function graduate(book: Book, today: number): Change[] {
     .map(({ volunteer }): Change => ({ type: 'graduated', volunteer }))
   for (const change of ready) book.apply(change, today)
   return ready
+}
+
+/** Whom the report rests on, sorted; none where there is no report. */
+function winnersOf({ outcome, answers, accepted }: Closed): string[] {
+  if (outcome !== 'accepted') return []
+  return answers
+    .filter(one => one.role !== 'shadow' && one.answer === accepted)
+    .map(one => one.volunteer)
+    .sort()
 }
 
 function resultsOf(book: Book, { outcome, answers, accepted }: Closed) {
@@ -82,15 +89,17 @@ function resultsOf(book: Book, { outcome, answers, accepted }: Closed) {
   })
 }
 
-/** Pairs that gave one answer which was not accepted, where nobody else bore it out enough. */
+/**
+ * Pairs that gave one answer which was refuted; or, where none was accepted, which nobody else gave: what a third one or a
+ * referee saw too is no sign that two are one.
+ */
 function aloneTogether({ answers, accepted }: Closed): [string, string][] {
-  const others = Map.groupBy(
-    answers.filter(one => one.role !== 'referee' && one.answer !== accepted),
-    one => one.answer,
-  )
-  if (accepted === undefined && others.size < 2) return []
-  return [...others.values()].flatMap(group => {
-    const names = group.map(one => one.volunteer).sort()
+  const groups = [...Map.groupBy(answers, one => one.answer)]
+  if (accepted === undefined && groups.length < 2) return []
+  return groups.flatMap(([answer, all]) => {
+    if (answer === accepted || (accepted === undefined && all.length !== 2)) return []
+    if (all.some(one => one.role === 'referee')) return []
+    const names = all.map(one => one.volunteer).sort()
     return names.flatMap((a, index) => names.slice(index + 1).map((b): [string, string] => [a, b]))
   })
 }

@@ -74,8 +74,18 @@ export type Decision =
       flaky: string[]
       testDissents: TestDissent[]
     }
-  /** Honest runs differ: `reproduced` holds the volunteers of each answer that came more than once. */
-  | { kind: 'flaky'; reason: string; sections: string[]; reproduced: string[][] }
+  /**
+   * It does not repeat: honest runs bear out more than one answer. `agreeing` gave the most frequent of these, all others
+   * are `dissenting`; `sections` are those they differ in.
+   */
+  | {
+      kind: 'flaky'
+      reason: string
+      sections: string[]
+      agreeing: string[]
+      dissenting: string[]
+      flaky: string[]
+    }
   | { kind: 'unresolved'; reason: string; sections: string[]; tests: string[] }
 
 /** @throws PytiError `duplicate-volunteer` when a volunteer has two ballots: a voice counts once */
@@ -119,27 +129,41 @@ function review(voices: Cast[], groups: Cast[][], casts: Cast[], rules: Rules): 
   return notRepeating(voices, isReferee ? answers : groups, isReferee ? 1 : 2)
 }
 
-/** @param times distinct clusters an answer needs to count as reproduced */
+/** What volunteers see of the package; in anything else honest runs of one job cannot differ. */
+const ofThePackage = (section: string) => !['intake', 'guest', 'keyed'].includes(section)
+
+/** @param times distinct clusters an answer needs to count as borne out */
 function notRepeating(voices: Cast[], groups: Cast[][], times: number): Decision {
   const sections = differing(voices)
-  const reproduced = groups
-    .filter(group => new Set(group.map(cast => cast.cluster)).size >= times)
-    .map(group => group.map(cast => cast.volunteer))
   const sizes = groups.map(group => group.length).sort((a, b) => b - a)
   const answers = `${voices.length} volunteers differ in ${sections.join(', ')} (${sizes.join(', ')})`
-  if (reproduced.length < 2)
+  const [most, second] = groups
+    .filter(group => new Set(group.map(cast => cast.cluster)).size >= times)
+    .sort((a, b) => b.length - a.length || compareText(answerOfGroup(a), answerOfGroup(b)))
+  if (most === undefined || second === undefined || !sections.every(ofThePackage))
     return {
       kind: 'unresolved',
       reason: `${answers}, and no second run bears out the difference`,
       sections,
       tests: [],
     }
+  const answer = answerOfGroup(most)
+  const agreeing = voices.filter(cast => answerOf(cast.ballot) === answer)
+  const tallies = [...tallyTests(agreeing.map(cast => cast.ballot.tests))]
   return {
     kind: 'flaky',
     reason: `it does not repeat: ${answers}, and honest runs bear out more than one answer`,
     sections,
-    reproduced,
+    agreeing: agreeing.map(cast => cast.volunteer),
+    dissenting: voices.filter(cast => !agreeing.includes(cast)).map(cast => cast.volunteer),
+    flaky: tallies
+      .filter(([, tally]) => standingOf(tally) !== 'settled' || tally.common === 'flaky')
+      .map(([test]) => test),
   }
+}
+
+function answerOfGroup([first]: readonly Cast[]): string {
+  return first ? answerOf(first.ballot) : ''
 }
 
 function settleTests(winners: Cast[], casts: Cast[], rules: Rules): Decision {

@@ -15,6 +15,14 @@ export interface BeaconOptions {
   records: Records
   trust: Trust
   publicLog: PublicLog
+  /** Somebody else's value that nobody can foresee, asked for after the checkpoint. */
+  publicBeacon?: PublicBeacon | undefined
+}
+
+export interface PublicBeacon {
+  /** What it is and where others find the same value. */
+  source: string
+  value(): Promise<string>
 }
 
 /** The chance per mille that a newcomer runs a job too, to be checked. */
@@ -24,7 +32,8 @@ const shadowPerMille = 300
  * Draws the seats of all jobs that are under a published checkpoint and have none yet. The checkpoint itself becomes a leaf, so
  * that everybody draws alike; its signatures were unknown when the jobs and the roster were logged.
  */
-export async function drawJobs({ jobs, records, trust, publicLog }: BeaconOptions): Promise<void> {
+export async function drawJobs(options: BeaconOptions): Promise<void> {
+  const { jobs, records, trust, publicLog, publicBeacon } = options
   const { sequencer, ledger } = publicLog
   const checkpoint = sequencer.checkpoint()
   const roster = trust.roster()
@@ -38,8 +47,15 @@ export async function drawJobs({ jobs, records, trust, publicLog }: BeaconOption
   }
   if (pending.length === 0) return
   const witnesses = trust.policy.witnesses.map(parseVkey)
-  const value = await beaconValue(checkpoint, parseVkey(publicLog.key), witnesses)
-  const { writes, entries } = logged(records, 'beacon', { schema: 'pyti.beacon/1', checkpoint })
+  const document = {
+    schema: 'pyti.beacon/1' as const,
+    checkpoint,
+    ...(publicBeacon && {
+      public: { source: publicBeacon.source, value: (await publicBeacon.value()).trim() },
+    }),
+  }
+  const value = await beaconValue(document, parseVkey(publicLog.key), witnesses)
+  const { writes, entries } = logged(records, 'beacon', document)
   const beacon = await ledger.commit(writes, entries)
   for (const { record, task } of pending) {
     const seed = seedOf(value, record.id)

@@ -53,9 +53,9 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
 }
 
 function outcomeOf({ report, phase, flaky }: JobRecord): CloseDocument['outcome'] {
-  if (report !== undefined) return 'accepted'
   if (phase === 'checked') return 'known'
-  return flaky ? 'flaky' : 'unresolved'
+  if (report === undefined) return 'unresolved'
+  return flaky ? 'flaky' : 'accepted'
 }
 
 function seatEntry(seat: JobRecord['seats'][number], answers: Answer[]): CloseDocument['seats'][number] {

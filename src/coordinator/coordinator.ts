@@ -9,6 +9,7 @@ import type { TileFiles } from '../store/tile-files.ts'
 import { checkSchemaVersion } from '../store/version.ts'
 import type { JobStatus } from '../wire/commands.ts'
 import { createBackground } from './background.ts'
+import type { PublicBeacon } from './beacon.ts'
 import type { CoordinatorConfig } from './config.ts'
 import { followUploads, type UploadFeed } from './follow.ts'
 import { serveCommands, submissions } from './handlers.ts'
@@ -44,6 +45,8 @@ export interface CoordinatorDeps {
   logSigner: Signer
   /** Where the log is published. */
   logFiles: TileFiles
+  /** Mixed into what seats are drawn from. */
+  publicBeacon?: PublicBeacon
   /** Asks witnesses to sign a checkpoint. */
   cosign?: SequencerOptions['cosign']
   log: Logger
@@ -138,7 +141,18 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   })
   const intake = createIntake({ network, jobs, records, blobs, config })
 
-  const keepLog = createLogKeeper({ jobs, records, trust, publicLog, background, log, clock, random, config })
+  const keepLog = createLogKeeper({
+    publicBeacon: deps.publicBeacon,
+    jobs,
+    records,
+    trust,
+    publicLog,
+    background,
+    log,
+    clock,
+    random,
+    config,
+  })
 
   const advertise = () => {
     // Larger than before even after a restart, so that nobody takes a new hint for an old one.

@@ -14,6 +14,17 @@ export interface WitnessAddress {
   readonly where: string
 }
 
+/**
+ * `VKEY=WHERE`: base64 may end in `=`, so the one before a URL or a peer id counts.
+ * @throws PytiError `bad-witness`
+ */
+export function parseWitness(text: string): WitnessAddress {
+  const [, vkey, where] = /^(.+)=(https?:\/\/.+|12D3.+)$/.exec(text) ?? []
+  if (vkey === undefined || where === undefined)
+    throw badWitness(`${JSON.stringify(text.slice(0, 200))} is not VKEY=URL or VKEY=PEERID`)
+  return { vkey, where }
+}
+
 export interface CosignerOptions {
   witnesses: readonly WitnessAddress[]
   /** For those that have a peer id. */

@@ -23,7 +23,7 @@ export interface KnownOptions {
 export async function holdForKnown(record: JobRecord, options: KnownOptions): Promise<boolean> {
   const { jobs, clock, random, config } = options
   const { draw, salt, known, repeatedBy } = record
-  if (!draw || known || !chance(draw.seed, salt, 'known', config.knownPerMille)) return false
+  if (!draw || known || record.flaky || !chance(draw.seed, salt, 'known', config.knownPerMille)) return false
   if (repeatedBy !== undefined) {
     const repeated = await jobs.find(repeatedBy)
     return (

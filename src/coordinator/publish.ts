@@ -73,8 +73,9 @@ async function signReport(record: JobRecord, options: PublishOptions): Promise<J
   const { jobs, records, reportSigner, publicLog, config } = options
   const { job, rules } = record
   const decision = decide(castsOf(record), rules)
-  if (decision.kind !== 'accept')
+  if (decision.kind !== 'accept' && decision.kind !== 'flaky')
     throw new PytiError('report-refused', `job ${record.id} has no agreement (${decision.kind})`)
+  const unrepeated = decision.kind === 'flaky' ? decision.sections : []
   const evidence = await gatherEvidence(record, options)
   const agreeing = evidence.filter(({ volunteer }) => decision.agreeing.includes(volunteer))
   const excluded = evidence.filter(({ volunteer }) => !decision.agreeing.includes(volunteer))
@@ -96,7 +97,12 @@ async function signReport(record: JobRecord, options: PublishOptions): Promise<J
     supersedes: last?.attestation,
     minority: minorityOf(excluded),
     flaky: decision.flaky,
-    evaluation: evaluate({ rawData: agreeing.map(({ rawData }) => rawData), flaky: decision.flaky }),
+    unrepeated,
+    evaluation: evaluate({
+      rawData: agreeing.map(({ rawData }) => rawData),
+      flaky: decision.flaky,
+      unrepeated,
+    }),
     rules,
   })
   const envelope = await sign(statementType, canonicalBytes(statement), reportSigner)

@@ -88,7 +88,7 @@ export const StoredJob = z.strictObject({
   createdAt: Moment,
   /** Why it ended `unresolved`. */
   reason: z.string().max(1_000).optional(),
-  /** Whether honest runs were seen to differ, of a job that ended `unresolved`. */
+  /** Whether honest runs were seen to differ. */
   flaky: z.boolean().optional(),
   /** Of a job of class `K`: the one it repeats, and the digest of the answer that is right. */
   known: z.strictObject({ of: Sha256, answer: Sha256 }).optional(),

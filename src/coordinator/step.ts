@@ -194,7 +194,7 @@ function settle(before: JobRecord, seats: Seat[], now: number, rules: JobRules):
   if (complaint) return end(before, job, complaint, now)
   const decision = decide(castsOf(job), job.rules)
   if (decision.kind === 'unresolved') return end(before, job, decision.reason, now)
-  if (decision.kind === 'flaky') return end(before, { ...job, flaky: true }, decision.reason, now)
+  if (decision.kind === 'flaky') return accept(before, { ...job, flaky: true }, now)
   if (decision.kind === 'accept') return accept(before, job, now)
   const live = liveSeats(job).filter(seat => seat.role !== 'shadow')
   const missing = decision.seats - live.filter(seat => seat.role === decision.role).length

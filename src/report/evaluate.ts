@@ -2,6 +2,7 @@ import { PytiError } from '../errors.ts'
 import { taskNames } from '../wire/job.ts'
 import { observers, type RawData } from '../wire/raw-data.ts'
 import { demandAgreement, sameEnd } from './agreed.ts'
+import { coverageOf } from './coverage.ts'
 import type { Evaluation, TaskResults } from './evaluation.ts'
 import { findingsOf, highestLevel } from './findings.ts'
 import { mergeOutcomes } from './outcomes.ts'
@@ -9,11 +10,16 @@ import { taskResults } from './tasks.ts'
 import { archiveFaultWords, observerWords, reasonWords } from './words.ts'
 
 /**
- * What agreeing raw data means. A pure function of the stable halves and of which tests are flaky, so that anyone
- * who holds the raw data computes the same bytes.
+ * What agreeing raw data means. A pure function of the stable halves, of which tests are flaky, and of one volatile figure
+ * (`coverageOf`), so that anyone who holds the raw data computes the same bytes.
  * @throws PytiError `disagreement` when the raw data does not agree, `bad-request` when there is none
  */
-export function evaluate(input: { rawData: readonly RawData[]; flaky: readonly string[] }): Evaluation {
+export function evaluate(input: {
+  rawData: readonly RawData[]
+  flaky: readonly string[]
+  /** Sections in which honest runs of this job differ; those of them that are tasks are `flaky`. */
+  unrepeated?: readonly string[]
+}): Evaluation {
   const [first] = input.rawData
   if (first === undefined) throw new PytiError('bad-request', 'there is no raw data to evaluate')
   demandAgreement(input.rawData)
@@ -21,11 +27,14 @@ export function evaluate(input: { rawData: readonly RawData[]; flaky: readonly s
     input.rawData.map(one => one.tasks.unittest?.stable.tests ?? {}),
     input.flaky,
   )
-  const tasks = taskResults(first, outcomes, sameEnd(input.rawData))
+  const tasks = withoutRepeating(
+    taskResults(first, outcomes, sameEnd(input.rawData), coverageOf(input.rawData)),
+    input.unrepeated ?? [],
+  )
   const findings = findingsOf(first)
   const bad = first.intake.stable.archive !== 'ok'
   return {
-    schema: 'pyti.evaluation/2',
+    schema: 'pyti.evaluation/3',
     subject: first.subject,
     verdict: bad ? 'bad-input' : (highestLevel(findings) ?? 'clean'),
     tasks,
@@ -33,6 +42,15 @@ export function evaluate(input: { rawData: readonly RawData[]; flaky: readonly s
     notRun: notRun(tasks, first.intake.stable),
     notObserved: bad ? [] : notObserved(first.guest.stable.observers),
   }
+}
+
+/** What one volunteer saw of such a task says nothing about the next run. */
+function withoutRepeating(tasks: TaskResults, sections: readonly string[]): TaskResults {
+  const changed = { ...tasks }
+  for (const task of taskNames)
+    if (sections.includes(task))
+      Object.assign(changed, { [task]: { ...tasks[task], status: 'flaky', reason: 'not-repeating' } })
+  return changed
 }
 
 /** A file that starts no VM is not watched either; saying so five times would hide the reason. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Declared } from '../wire/declared.ts'
 import { DistributionFilename, Subject, TaskName, taskNames } from '../wire/job.ts'
 import { Observer, observers, Reason, SignalName } from '../wire/raw-data.ts'
 
@@ -13,11 +14,15 @@ export const findingLevels = ['observed', 'suspicious', 'confirmed'] as const
 export const FindingLevel = z.enum(findingLevels)
 export type FindingLevel = z.infer<typeof FindingLevel>
 
+/** Why a task has its status: what a guest said, or what consensus found. */
+export const ResultReason = z.enum([...Reason.options, 'not-repeating'])
+export type ResultReason = z.infer<typeof ResultReason>
+
 const count = z.int().min(0)
 const Text = z.string().max(4_096)
 const outcome = {
   status: z.enum(['passed', 'failed', 'unsupported', 'flaky', 'not-run']),
-  reason: Reason.optional(),
+  reason: ResultReason.optional(),
   exitCode: z.int().optional(),
   signal: SignalName.optional(),
 }
@@ -31,6 +36,9 @@ const StaticResult = z.strictObject({
   /** Of the metadata and the wheel's contents: how many, and those that did not pass. */
   checks: count,
   checksFailed: z.array(z.strictObject({ check: Text, why: Text })).max(listLength),
+  /** 0 to 10. */
+  metadataScore: z.int().min(0).max(10).optional(),
+  declared: Declared.optional(),
 })
 const BuildResult = z.strictObject({ ...outcome, wheel: DistributionFilename.optional() })
 const InstallResult = z.strictObject({
@@ -84,6 +92,8 @@ const UnittestResult = z.strictObject({
   failedTests: NodeIds,
   /** Tests the guest did not list. */
   omitted: count,
+  /** Lines of the distribution's own modules, and how many its tests ran: the lower median of the agreeing volunteers. */
+  coverage: z.strictObject({ executableLines: count, coveredLines: count }).optional(),
 })
 const QualityResult = z.strictObject({
   ...outcome,
@@ -93,6 +103,8 @@ const QualityResult = z.strictObject({
       version: z.string(),
       status: z.enum(['completed', 'failed', 'timeout']),
       messages: count,
+      /** Of pylint, in hundredths of its 10 points. */
+      scoreX100: z.int().min(0).max(1_000).optional(),
       /** Most frequent first. */
       topCodes: z.array(z.strictObject({ code: z.string(), count })).max(5),
     }),
@@ -140,14 +152,14 @@ export type Finding = z.infer<typeof Finding>
 
 /** What follows from agreeing raw data: the same bytes wherever and whenever it is computed. */
 export const Evaluation = z.strictObject({
-  schema: z.literal('pyti.evaluation/2'),
+  schema: z.literal('pyti.evaluation/3'),
   subject: Subject,
   verdict: Verdict,
   tasks: TaskResults,
   findings: z.array(Finding).max(500),
   /** What says nothing about the distribution because it did not run, and why. */
   notRun: z
-    .array(z.strictObject({ task: TaskName, reason: Reason, explanation: Text }))
+    .array(z.strictObject({ task: TaskName, reason: ResultReason, explanation: Text }))
     .max(taskNames.length),
   /** Ways of watching that did not work in the guests, and what was not seen for want of them. */
   notObserved: z.array(z.strictObject({ observer: Observer, explanation: Text })).max(observers.length),

@@ -42,8 +42,8 @@ export const factsOf: Record<TaskName, (tasks: TaskResults) => string[]> = {
             ? plural(modules, 'module')
             : `${number(passed)} of ${plural(modules, 'module')} imported`,
         ],
-  unittest: ({ unittest }) => testCounts(unittest),
-  quality: ({ quality }) => qualityFacts(quality),
+  unittest: ({ unittest }) => [...testCounts(unittest), ...coverageFacts(unittest)],
+  quality: tasks => [...qualityFacts(tasks.quality), ...declaredFacts(tasks.static)],
 }
 
 function testCounts(unittest: TaskResults['unittest']): string[] {
@@ -71,6 +71,9 @@ function qualityFacts({
   const each = tools.map(({ tool, status, messages }) =>
     status === 'completed' ? `${tool} ${number(messages)}` : `${tool} ${status}`,
   )
+  const scores = tools.flatMap(({ tool, scoreX100: score }) =>
+    score === undefined ? [] : [`, ${tool} ${hundredths(score)} of 10`],
+  )
   const codes = tools
     .flatMap(tool => tool.topCodes)
     .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1))
@@ -78,9 +81,44 @@ function qualityFacts({
     .map(({ code, count }) => `${fit(code, 40)} x${number(count)}`)
   const per = density === undefined ? '' : `, ${hundredths(density)} messages per 1,000 lines`
   return [
-    `${plural(linesOfCode, 'line')} of code${per}`,
+    `${plural(linesOfCode, 'line')} of code${per}${scores.join('')}`,
     `${each.join(', ')}${codes.length > 0 ? `; most often ${codes.join(', ')}` : ''}`,
   ]
+}
+
+/** Whole per cent, downwards: all lines only when it is all. */
+export function coverageFacts({ coverage }: TaskResults['unittest']): string[] {
+  if (coverage === undefined || coverage.executableLines === 0) return []
+  const { executableLines, coveredLines } = coverage
+  const percent = Math.floor((100 * coveredLines) / executableLines)
+  return [
+    `${percent} % of its own code covered (${number(coveredLines)} of ${plural(executableLines, 'line')})`,
+  ]
+}
+
+const typedWords = {
+  marker: 'typed',
+  'stub-package': 'stubs only',
+  'stub-files': 'stubs without py.typed',
+  none: 'not typed',
+} as const
+
+/** Of the metadata: grade, licence, types, versions of Python. */
+export function declaredFacts({ declared, metadataScore }: TaskResults['static']): string[] {
+  if (declared === undefined) return []
+  const { license, typed, python } = declared
+  const [classifier] = license.classifiers
+  const name = license.expression ?? classifier?.replace(/^License :: (OSI Approved :: )?/, '')
+  const files = license.files.length > 0 ? plural(license.files.length, 'file') : 'no file'
+  const versions = python.classifiers.length > 0 ? ` (names ${python.classifiers.join(' ')})` : ''
+  const told = [
+    ...(metadataScore === undefined ? [] : [`metadata ${metadataScore} of 10`]),
+    license.from === 'none' ? `no licence named, ${files}` : `licence ${name ?? 'as free text'}, ${files}`,
+    ...(license.missing.length > 0 ? [`${plural(license.missing.length, 'licence file')} missing`] : []),
+    typedWords[typed],
+    `Python ${python.requires ?? 'of any version'}${versions}`,
+  ]
+  return [fit(told.join('; '), 300)]
 }
 
 function hundredths(value: number): string {

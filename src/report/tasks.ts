@@ -1,6 +1,7 @@
 import type { RawData, TestOutcome } from '../wire/raw-data.ts'
 import { endsByOutcomes } from './agreed.ts'
 import { listLength, type TaskResults } from './evaluation.ts'
+import { pylintScoreX100 } from './pylint-score.ts'
 
 type Tasks = RawData['tasks']
 type Stable<T extends keyof Tasks> = NonNullable<Tasks[T]>['stable']
@@ -11,12 +12,14 @@ const countCeiling = 1_000_000_000
 
 /**
  * Results of all tasks from one raw data, with the outcomes its agreeing volunteers settled on.
+ * @param coverage see `coverageOf`
  * @param sameEnd whether they all saw `unittest` end alike; otherwise its status is worked out from the outcomes
  */
 export function taskResults(
   rawData: RawData,
   outcomes: ReadonlyMap<string, TestOutcome>,
   sameEnd: boolean,
+  coverage?: TaskResults['unittest']['coverage'],
 ): TaskResults {
   const { static: looked, build, install, start, import: imported, scripts } = rawData.tasks
   const { unittest, quality, clocks, idle, uninstall } = rawData.tasks
@@ -38,7 +41,7 @@ export function taskResults(
       ? scriptsResult(scripts.stable)
       : { ...absent, scripts: 0, passed: 0, failed: 0, failedScripts: [] },
     unittest: unittest
-      ? unittestResult(unittest.stable, outcomes, sameEnd)
+      ? { ...unittestResult(unittest.stable, outcomes, sameEnd), ...(coverage && { coverage }) }
       : { ...absent, ...countTests(outcomes), omitted: 0 },
     quality: quality ? qualityResult(quality.stable) : { ...absent, tools: [], messages: 0, linesOfCode: 0 },
     clocks: clocks ? clocksResult(clocks.stable) : { ...absent, shifts: [] },
@@ -70,6 +73,8 @@ function staticResult(stable: Stable<'static'>): TaskResults['static'] {
     topRules: ranked.slice(0, listLength),
     checks: grades.length,
     checksFailed: failed.slice(0, listLength).map(([check, why]) => ({ check, why })),
+    ...(stable.metadataScore === undefined ? {} : { metadataScore: stable.metadataScore }),
+    ...(stable.declared === undefined ? {} : { declared: stable.declared }),
   }
 }
 
@@ -174,12 +179,15 @@ function countTests(outcomes: ReadonlyMap<string, TestOutcome>) {
 }
 
 function qualityResult(stable: Stable<'quality'>): TaskResults['quality'] {
-  const tools = stable.tools.map(({ tool, version, status, counts }) => {
+  const tools = stable.tools.map(row => {
+    const { tool, version, status, counts } = row
+    const scoreX100 = pylintScoreX100(row)
     const ranked = Object.entries(counts).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
     const topCodes = ranked
       .slice(0, 5)
       .map(([code, count]) => ({ code, count: Math.min(count, countCeiling) }))
-    return { tool, version, status, messages: sum(ranked.map(([, count]) => count)), topCodes }
+    const score = scoreX100 === undefined ? {} : { scoreX100 }
+    return { tool, version, status, messages: sum(ranked.map(([, count]) => count)), ...score, topCodes }
   })
   const messages = sum(tools.map(tool => tool.messages))
   const lines = Math.min(stable.linesOfCode, countCeiling)

@@ -90,7 +90,8 @@ const mainTasks: readonly TaskName[] = ['build', 'install', 'import', 'unittest'
 function isShown(task: TaskName, { tasks, findings }: Evaluation): boolean {
   if (mainTasks.includes(task) || findings.some(({ phase }) => phase === task)) return true
   const { status, reason } = tasks[task]
-  if (status !== 'passed') return reason !== 'not-requested' && reason !== 'bad-input'
+  if (status !== 'passed')
+    return reason !== 'not-requested' && reason !== 'bad-input' && reason !== 'no-scripts'
   return (task === 'scripts' && tasks.scripts.scripts > 0) || task === 'clocks'
 }
 

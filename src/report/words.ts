@@ -1,8 +1,8 @@
-import type { ArchiveFault, Observer, Reason } from '../wire/raw-data.ts'
-import type { Verdict } from './evaluation.ts'
+import type { ArchiveFault, Observer } from '../wire/raw-data.ts'
+import type { ResultReason, Verdict } from './evaluation.ts'
 
 /** One plain sentence per word of the closed lists: the compiler refuses a word without one. */
-export const reasonWords: Record<Reason, string> = {
+export const reasonWords: Record<ResultReason, string> = {
   'exit-code': 'The program ended with a code that says it failed.',
   signal: 'The program was ended by a fatal signal, such as an access to memory that is not its own.',
   timeout: 'It did not finish within the time a task may take.',
@@ -21,6 +21,7 @@ export const reasonWords: Record<Reason, string> = {
   'install-failed': 'The installation failed, so there was nothing to go on with.',
   'no-tests': 'The distribution contains no tests that a known test runner finds.',
   'no-modules': 'The distribution installs nothing that can be imported.',
+  'no-scripts': 'The distribution has no console scripts.',
   'not-requested': 'The job did not ask for it.',
   'bad-input': 'The file is not a distribution that can be worked with.',
   'dependencies-unavailable':
@@ -29,6 +30,7 @@ export const reasonWords: Record<Reason, string> = {
   'needs-other-platform': 'The distribution is made for another operating system or processor.',
   'unknown-test-runner': 'The tests ask for a test runner that is not known here.',
   'unknown-build-backend': 'The distribution asks for a build backend that could not be provided.',
+  'not-repeating': 'Honest runs of the same job came to different results.',
   'needs-network': 'It needs the network, and the virtual machine has none.',
 }
 

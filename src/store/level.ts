@@ -75,7 +75,7 @@ function fromJson(dir: string, key: string, text: string): unknown {
 function explain(dir: string, error: unknown): PytiError {
   const codes = codesOf(error)
   if (codes.includes('LEVEL_LOCKED'))
-    return new PytiError('store-locked', `another coordinator is running on ${dir}`, {
+    return new PytiError('store-locked', `another process is running on ${dir}`, {
       hint: 'stop the other process first, or give this one a data directory of its own',
       cause: error,
     })

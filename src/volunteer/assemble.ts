@@ -40,7 +40,7 @@ export function assembleRawData(job: Job, inputs: PreparedInputs, guest: GuestPa
     }
   const ran = guest.kind === 'record' ? guest : undefined
   const rawData: RawData = {
-    schema: 'pyti.raw-data/2',
+    schema: 'pyti.raw-data/3',
     job: jobId(job),
     nonce: job.nonce,
     subject: job.subject,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Declared } from './declared.ts'
 import { Backend, DistributionFilename, Hex128, Sha256, Subject } from './job.ts'
 
 const Text = (max: number) => z.string().max(max)
@@ -25,6 +26,7 @@ export const reasons = [
   'install-failed',
   'no-tests',
   'no-modules',
+  'no-scripts',
   'not-requested',
   'bad-input',
   // status `unsupported`
@@ -121,6 +123,8 @@ export const InstallStable = z.strictObject({
   /** The distribution's own files under `{site}` / `{scripts}` / `{data}`, by RECORD, sorted. */
   files: z.array(File).max(20_000),
   filesOmitted: z.int().min(0),
+  /** HMAC-SHA-256 under the plan's `seed` over the contents of `files`: not to be had from their digests. */
+  keyed: Sha256.optional(),
   /** Requirements `pip check` finds missing or in conflict, sorted. */
   conflicts: z.array(Text(1_000)).max(1_000),
 })
@@ -159,6 +163,8 @@ export const UnittestStable = z.strictObject({
   /** Node id -> outcome. `flaky`: the guest itself saw both outcomes in repeated runs. */
   tests: z.record(Text(2_000), TestOutcome),
   testsOmitted: z.int().min(0),
+  /** Of the distribution's own modules: what coverage is a share of. */
+  executableLines: z.int().min(0).optional(),
 })
 export const QualityStable = z.strictObject({
   ...outcome,
@@ -173,6 +179,8 @@ export const QualityStable = z.strictObject({
         /** Sorted `[code, file, line, column]`; the first 2,000. */
         messages: z.array(z.tuple([Text(100), Text(4_096), z.int(), z.int()])).max(2_000),
         messagesOmitted: z.int().min(0),
+        /** Of pylint: what its score is worked out from, besides `counts`. */
+        statements: z.int().min(0).optional(),
       }),
     )
     .max(3),
@@ -181,6 +189,7 @@ export const QualityStable = z.strictObject({
 
 const Row = z.strictObject({ rule: Text(100), file: Text(4_096), line: z.int().min(1).optional() })
 
+const Tool = z.strictObject({ tool: Text(100), version: Version })
 /** Looks at files only; nothing is run. */
 export const StaticStable = z.strictObject({
   ...outcome,
@@ -191,6 +200,11 @@ export const StaticStable = z.strictObject({
   findingsOmitted: z.int().min(0),
   /** Named checks of the metadata and of the wheel's contents: `passed`, or why not. */
   grades: z.record(Text(100), Text(200)),
+  /** 0 to 10, by the metadata's grades. */
+  metadataScore: z.int().min(0).max(10).optional(),
+  declared: Declared.optional(),
+  /** What gave the grades, sorted. */
+  tools: z.array(Tool).max(10).optional(),
 })
 /** One bare interpreter start in the environment. */
 export const StartStable = z.strictObject(outcome)
@@ -249,6 +263,10 @@ export const TaskVolatile = z.strictObject({
   excerpt: Text(8_192).optional(),
 })
 export type TaskVolatile = z.infer<typeof TaskVolatile>
+export const UnittestVolatile = TaskVolatile.extend({
+  /** Of `executableLines`; with threads or timing in the tests it differs from run to run. */
+  coveredLines: z.int().min(0).optional(),
+})
 
 const record = <T extends z.ZodType>(stable: T) => z.strictObject({ stable, volatile: TaskVolatile })
 
@@ -259,7 +277,7 @@ export const TaskRecords = z.strictObject({
   start: record(StartStable).optional(),
   import: record(ImportStable).optional(),
   scripts: record(ScriptsStable).optional(),
-  unittest: record(UnittestStable).optional(),
+  unittest: z.strictObject({ stable: UnittestStable, volatile: UnittestVolatile }).optional(),
   quality: record(QualityStable).optional(),
   clocks: record(ClocksStable).optional(),
   idle: record(IdleStable).optional(),
@@ -269,7 +287,7 @@ export type TaskRecords = z.infer<typeof TaskRecords>
 
 /** What the guest agent sends at the end of a job (item `guest.json` of the raw data API). */
 export const GuestRecord = z.strictObject({
-  schema: z.literal('pyti.guest/2'),
+  schema: z.literal('pyti.guest/3'),
   /** `3.13.5` */
   python: Version,
   /** In the order of `observers`. */
@@ -324,7 +342,7 @@ export const Attachment = z.strictObject({ name: Text(200), sha256: Sha256, size
 export type Attachment = z.infer<typeof Attachment>
 
 export const RawData = z.strictObject({
-  schema: z.literal('pyti.raw-data/2'),
+  schema: z.literal('pyti.raw-data/3'),
   job: Sha256,
   nonce: Hex128,
   subject: Subject,

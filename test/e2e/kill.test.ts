@@ -160,7 +160,7 @@ describe('killed processes', () => {
       '/ip4/127.0.0.1/tcp/0',
     ])
     assert.notEqual(code, 0)
-    assert.match(stderr, /another coordinator is running/)
+    assert.match(stderr, /another process is running/)
   })
 
   it('a volunteer with a wrong peer id pinned says so and works for nobody', async () => {

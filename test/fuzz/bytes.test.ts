@@ -31,7 +31,7 @@ function frame(type: number, payload: unknown = ''): Buffer {
   return Buffer.concat([head, body])
 }
 const log = 'build log\n'.repeat(20)
-const record = JSON.stringify({ schema: 'pyti.guest/2' })
+const record = JSON.stringify({ schema: 'pyti.guest/3' })
 const script = Buffer.concat([
   frame(types.event, { task: 'setup', state: 'end' }),
   frame(types.event, { task: 'build', state: 'start', message: 'x' }),
@@ -148,7 +148,7 @@ const {
   attachments: _______,
   ...rest
 } = testRawData()
-const guestRecord = { schema: 'pyti.guest/2', python: '3.13.5', observers: ['changes'], tasks: rest.tasks }
+const guestRecord = { schema: 'pyti.guest/3', python: '3.13.5', observers: ['changes'], tasks: rest.tasks }
 const schemas = { GuestRecord, RawData, Job, Lease, ImageManifest }
 assert.ok(GuestRecord.safeParse(guestRecord).success)
 fuzz(

@@ -262,7 +262,7 @@ describe('half a character, which has no canonical form', () => {
     return runJob(job, tools, { signal: new AbortController().signal, onStage: () => {} })
   }
   const record = () => ({
-    schema: 'pyti.guest/2',
+    schema: 'pyti.guest/3',
     python: '3.13.5',
     observers: [],
     tasks: testRawData().tasks,

@@ -79,7 +79,9 @@ export function honestReport(
     voices.map(one => ({ ...one, cluster: one.operator, ballot: ballotOf(one.rawData) })),
     rules,
   )
-  if (decision.kind !== 'accept') throw new Error(`the votes are not accepted: ${JSON.stringify(decision)}`)
+  if (decision.kind !== 'accept' && decision.kind !== 'flaky')
+    throw new Error(`the votes are not accepted: ${JSON.stringify(decision)}`)
+  const unrepeated = decision.kind === 'flaky' ? decision.sections : []
   const agreeing = voices.filter(vote => decision.agreeing.includes(vote.volunteer))
   const excluded = voices.filter(vote => !agreeing.includes(vote))
   return reportStatement({
@@ -93,7 +95,12 @@ export function honestReport(
     sequence: 1,
     minority: minorityOf(excluded),
     flaky: decision.flaky,
-    evaluation: evaluate({ rawData: agreeing.map(vote => vote.rawData), flaky: decision.flaky }),
+    unrepeated,
+    evaluation: evaluate({
+      rawData: agreeing.map(vote => vote.rawData),
+      flaky: decision.flaky,
+      unrepeated,
+    }),
     rules,
   })
 }

@@ -30,7 +30,7 @@ export function vmOutput(job: Job, record?: string, backend: Backend = 'uml') {
   const text =
     record ??
     JSON.stringify({
-      schema: 'pyti.guest/2',
+      schema: 'pyti.guest/3',
       python: guest.stable.python,
       observers: guest.stable.observers,
       tasks,

@@ -100,7 +100,7 @@ export function testRawData(
   const { project, version } = job.subject
   const module = project.replaceAll('-', '_')
   return {
-    schema: 'pyti.raw-data/2',
+    schema: 'pyti.raw-data/3',
     job: jobId(job),
     nonce: job.nonce,
     subject: job.subject,

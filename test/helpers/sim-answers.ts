@@ -18,7 +18,10 @@ export function simRequest(nature: Nature, number: number): JobRequest {
   return { subject, origin: 'index', tasks: [...taskNames] }
 }
 
-const passing = { 'tests/test_sample.py::test_add': 'passed', 'tests/test_sample.py::test_sub': 'passed' } as const
+const passing = {
+  'tests/test_sample.py::test_add': 'passed',
+  'tests/test_sample.py::test_sub': 'passed',
+} as const
 const natureOf = (job: Job) => natures.find(nature => job.subject.project.startsWith(nature)) ?? 'plain'
 const harm = (where: string) => event('bait-left', `ssh-key base64 in POST https://${where}.test/in`)
 
@@ -65,7 +68,9 @@ function tell(found: RawData, job: Job, lie: Lie | undefined): RawData {
   if (!lie) return found
   if (lie.kind === 'harm') return withEvents(found, 'install', harm(sha256(lie.name).slice(0, 12)))
   if (lie.kind === 'files')
-    return withTask(found, 'install', { files: [{ path: '{site}/x', sha256: sha256(lie.name + jobId(job)) }] })
+    return withTask(found, 'install', {
+      files: [{ path: '{site}/x', sha256: sha256(lie.name + jobId(job)) }],
+    })
   const tests = { ...found.tasks.unittest?.stable.tests, 'tests/test_sample.py::test_add': 'failed' as const }
   const broken = { status: 'failed', reason: 'tests-failed', exitCode: 1, tests } as const
   return withTask(found, 'unittest', broken)

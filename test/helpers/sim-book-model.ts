@@ -1,5 +1,5 @@
 import type { CloseDocument, Document } from '../../src/attest/documents.ts'
-import { Book } from '../../src/consensus/book.ts'
+import { Book, type Change } from '../../src/consensus/book.ts'
 import { graduate, settleClosed } from '../../src/consensus/consequences.ts'
 
 /** Everything in the log about volunteers, computed again from its beginning. */
@@ -9,6 +9,7 @@ export interface BookModel {
   /** Jobs that have ended, by the log. */
   readonly closed: ReadonlyMap<string, CloseDocument>
   readonly withdrawn: ReadonlySet<string>
+  readonly banned: ReadonlySet<string>
 }
 
 export interface BookModelOptions {
@@ -21,6 +22,7 @@ export function createBookModel({ fault, isLiar }: BookModelOptions): BookModel 
   const book = new Book()
   const closed = new Map<string, CloseDocument>()
   const withdrawn = new Set<string>()
+  const banned = new Set<string>()
 
   const onClose = (document: CloseDocument, raw: ReadonlySet<string>) => {
     const { job, day, outcome, accepted, seats, changes } = document
@@ -35,10 +37,13 @@ export function createBookModel({ fault, isLiar }: BookModelOptions): BookModel 
       answer === undefined ? [] : [{ volunteer, role, answer }],
     )
     const again = settleClosed(book, { job, outcome, answers, accepted }, day)
-    if (JSON.stringify(again) !== JSON.stringify(changes))
-      fault(`the changes of job ${job} do not follow: ${JSON.stringify(changes)}, not ${JSON.stringify(again)}`)
+    const [missing, surplus] = [without(again, changes), without(changes, again)]
+    if (missing.length + surplus.length > 0)
+      fault(`the end of job ${job} does not follow: ${missing} is missing, ${surplus} is too much`)
     for (const change of changes) {
-      if (change.type === 'banned' && !isLiar(change.volunteer)) fault(`${change.volunteer} is banned for nothing`)
+      if (change.type === 'banned' && !isLiar(change.volunteer))
+        fault(`${change.volunteer} is banned for nothing`)
+      if (change.type === 'banned') banned.add(change.volunteer)
       if (change.type === 'withdrawn') withdrawn.add(change.job)
     }
   }
@@ -46,13 +51,20 @@ export function createBookModel({ fault, isLiar }: BookModelOptions): BookModel 
   return {
     closed,
     withdrawn,
+    banned,
     onDocument(document, raw) {
       if (document.schema === 'pyti.close/1') onClose(document, raw)
       if (document.schema !== 'pyti.roster/1') return
       const joined = document.changes.filter(change => change.type === 'joined')
       for (const change of joined) book.apply(change, document.day)
       const again = [...joined, ...graduate(book, document.day)]
-      if (JSON.stringify(again) !== JSON.stringify(document.changes)) fault('a roster does not follow from the log')
+      if (JSON.stringify(again) !== JSON.stringify(document.changes))
+        fault('a roster does not follow from the log')
     },
   }
+}
+
+function without(some: readonly Change[], others: readonly Change[]): string[] {
+  const known = new Set(others.map(change => JSON.stringify(change)))
+  return some.map(change => JSON.stringify(change)).filter(change => !known.has(change))
 }

@@ -2,8 +2,14 @@ import type { RosterDocument } from '../../src/attest/documents.ts'
 import type { Ballot } from '../../src/consensus/ballot.ts'
 import { answerOf, type Cast, decide } from '../../src/consensus/decide.ts'
 import { seedOf } from '../../src/consensus/draw.ts'
-import { isFinished, type SubmittedSeat, type StoredJob, submittedSeats } from '../../src/coordinator/state.ts'
+import {
+  isFinished,
+  type StoredJob,
+  type SubmittedSeat,
+  submittedSeats,
+} from '../../src/coordinator/state.ts'
 import type { Write } from '../../src/store/store.ts'
+import { sha256 } from '../../src/wire/canonical.ts'
 
 /** All jobs as the store has them, judged at every change by rules of its own. */
 export interface JobModel {
@@ -45,7 +51,8 @@ export function createJobModel(options: JobModelOptions): JobModel {
     const casts = castsOf(job)
     if (casts.length < counted.length) fault('a counted answer has no ballot')
     if (job.phase === before?.phase && job.report === before.report) return
-    if (job.phase === 'agreed' || job.phase === 'reported') checkAccepted(job, casts, fault)
+    if (job.phase !== 'unresolved' && (job.phase === 'agreed' || isFinished(job)))
+      checkAccepted(job, casts, fault)
     if (job.phase === 'unresolved') checkEnded(job, casts, options, fault)
     if (job.phase === 'reported' && (job.report === undefined || job.bundle === undefined))
       fault('it is reported without a report')
@@ -87,13 +94,15 @@ type Fault = (what: string) => void
 
 function checkStep(before: StoredJob, job: StoredJob, fault: Fault): void {
   if (isFinished(before)) fault(`it changes after its end`)
-  if (before.phase === 'agreed' && !['agreed', 'reported'].includes(job.phase)) fault('an agreement is undone')
+  if (before.phase === 'agreed' && !['agreed', 'reported', 'checked'].includes(job.phase))
+    fault('an agreement is undone')
   if (before.report !== undefined && before.report !== job.report) fault('another report is signed')
   if (job.seats.length < before.seats.length) fault('a seat is gone')
   for (const [at, seat] of before.seats.entries()) {
     const now = job.seats[at]
     if (now?.lease !== seat.lease || now.volunteer !== seat.volunteer) fault('a seat has another owner')
-    if (seat.state === 'submitted' && JSON.stringify(now) !== JSON.stringify(seat)) fault('an answer is changed')
+    if (seat.state === 'submitted' && JSON.stringify(now) !== JSON.stringify(seat))
+      fault('an answer is changed')
   }
 }
 
@@ -109,7 +118,8 @@ function checkCounted(
   distinct('volunteer', seat => seat.volunteer)
   distinct('operator', seat => seat.operator)
   distinct('attestation', seat => seat.submission.attestation)
-  if (new Set(counted.map(seat => cpuOf(seat.volunteer))).size > 1) fault('answers of two platforms are counted')
+  if (new Set(counted.map(seat => cpuOf(seat.volunteer))).size > 1)
+    fault('answers of two platforms are counted')
   for (const { submission } of counted)
     if (!isLogged(submission.attestation)) fault('an answer is counted that is not in the log')
   if (job.rules.jobClass === 'open') return
@@ -120,7 +130,8 @@ function checkCounted(
     const member = members?.find(one => one.volunteer === volunteer)
     if (!member || member.weight !== weight) fault(`${volunteer} is not in the roster as it sits`)
     else if (member.referee !== (role === 'referee')) fault(`${volunteer} is no ${role}`)
-    else if (role !== 'referee' && member.established === (role === 'shadow')) fault(`${volunteer} is no ${role}`)
+    else if (job.rules.jobClass !== 'K' && role !== 'referee' && member.established === (role === 'shadow'))
+      fault(`${volunteer} is no ${role}`)
     for (const tag of member?.tags ?? []) {
       if (tags.has(tag)) fault(`two counted answers share ${tag}`)
       tags.add(tag)
@@ -130,7 +141,9 @@ function checkCounted(
 
 /** Again, without `decide`: what may be accepted. */
 function checkAccepted({ rules }: StoredJob, casts: Cast[], fault: Fault): void {
-  if (decide(casts, rules).kind !== 'accept') return fault('it is agreed, but that does not follow')
+  const { kind } = decide(casts, rules)
+  if (kind !== 'accept' && kind !== 'flaky')
+    fault(`it is agreed, but that does not follow: ${describe(casts, rules)}`)
   const voices = casts.filter(cast => cast.role !== 'shadow')
   const seats = voices.filter(cast => cast.role === 'seat')
   const groups = new Set(voices.map(cast => answerOf(cast.ballot)))
@@ -143,8 +156,16 @@ function checkAccepted({ rules }: StoredJob, casts: Cast[], fault: Fault): void 
   }
   const role = rules.referees > 0 ? 'referee' : 'panel'
   const jurors = voices.filter(cast => cast.role === role)
-  if (jurors.length < (rules.referees > 0 ? rules.referees : rules.panel)) fault('a dissent was not looked into')
-  if (new Set(jurors.map(cast => answerOf(cast.ballot))).size !== 1) fault(`the ${role}s are not of one mind`)
+  if (jurors.length < (rules.referees > 0 ? rules.referees : rules.panel))
+    fault('a dissent was not looked into')
+  const answers = new Set(jurors.map(cast => answerOf(cast.ballot)))
+  if (kind === 'accept' && answers.size > 1) fault(`the ${role}s are not of one mind`)
+  if (kind !== 'flaky') return
+  const least = role === 'panel' ? 2 : 1
+  const borneOut = [
+    ...Map.groupBy(role === 'panel' ? voices : jurors, cast => answerOf(cast.ballot)).values(),
+  ].filter(group => new Set(group.map(cast => cast.cluster)).size >= least)
+  if (borneOut.length < 2) fault('it is said not to repeat, and nothing bears that out')
 }
 
 function checkEnded(
@@ -166,5 +187,14 @@ function checkEnded(
 
 /** Whether seats were drawn from what the log says: the seed, and leaves that were there before. */
 export function checkDraw(job: StoredJob, beacon: string, fault: Fault): void {
-  if (job.draw && job.draw.seed !== seedOf(beacon, job.id)) fault(`the seed of job ${job.id} is not that of its beacon`)
+  if (job.draw && job.draw.seed !== seedOf(beacon, job.id))
+    fault(`the seed of job ${job.id} is not that of its beacon`)
+}
+
+function describe(casts: readonly Cast[], rules: StoredJob['rules']): string {
+  const told = casts.map(({ volunteer, role, ballot }) => {
+    const tests = Object.values(ballot.tests).join()
+    return `${role} ${volunteer.slice(-4)} ${sha256(answerOf(ballot)).slice(0, 4)} ${tests}`
+  })
+  return `${told.join('; ')}: ${JSON.stringify(decide(casts, rules))} by ${JSON.stringify(rules)}`
 }

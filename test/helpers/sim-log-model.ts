@@ -1,6 +1,6 @@
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from '../../src/attest/log/checkpoint.ts'
-import { parseEntry } from '../../src/attest/log/entry.ts'
 import type { Entry } from '../../src/attest/log/entry.ts'
+import { parseEntry } from '../../src/attest/log/entry.ts'
 import { createTree, leafHash, verifyConsistency } from '../../src/attest/log/merkle.ts'
 import { parseNote, type Vkey } from '../../src/attest/log/note.ts'
 import { openReceipt } from '../../src/attest/log/receipt.ts'
@@ -36,7 +36,8 @@ export function createLogModel(key: Vkey, fault: (what: string) => void): LogMod
   roots.push(toHex(tree.root()))
 
   const demandTrue = ({ size, root }: Checkpoint, where: string) => {
-    if (roots[size] === undefined) fault(`${where}: a checkpoint of ${size} leaves, but ${leaves.length} were written`)
+    if (roots[size] === undefined)
+      fault(`${where}: a checkpoint of ${size} leaves, but ${leaves.length} were written`)
     else if (roots[size] !== toHex(root)) fault(`${where}: the root of ${size} leaves is not that of the log`)
   }
   const append = (key: string, text: unknown): { index: number; entry: Entry } | undefined => {
@@ -96,7 +97,8 @@ export function createLogModel(key: Vkey, fault: (what: string) => void): LogMod
     async onHead(before, { checkpoint: note, proof }) {
       const { checkpoint } = await openCheckpoint(note, key)
       demandTrue(checkpoint, 'shown')
-      if (checkpoint.size > published) fault(`a checkpoint of ${checkpoint.size} was shown before it was in the folder`)
+      if (checkpoint.size > published)
+        fault(`a checkpoint of ${checkpoint.size} was shown before it was in the folder`)
       if (before) {
         const hashes = proof.map(text => fromBase64(text) ?? new Uint8Array())
         try {

@@ -1,10 +1,22 @@
 import type { Random } from '../../bench/sabotage/random.ts'
 import { PytiError } from '../../src/errors.ts'
-import { type Logger } from '../../src/logger.ts'
+import type { Logger } from '../../src/logger.ts'
 import { decodeRange, encodeRange, type OpenBlob, pullBlob, rangeAnswerer } from '../../src/net/blobs.ts'
+import { CommandError } from '../../src/net/command-error.ts'
 import type { Network } from '../../src/net/network.ts'
-import { type CommandAnswerer, commandAnswerer, decodeReply, encodeRequest } from '../../src/net/rpc.ts'
-import { type CommandName, type CommandReply, type CommandRequest, commands } from '../../src/wire/commands.ts'
+import {
+  type CommandAnswerer,
+  commandAnswerer,
+  decodeReply,
+  encodeFailure,
+  encodeRequest,
+} from '../../src/net/rpc.ts'
+import {
+  type CommandName,
+  type CommandReply,
+  type CommandRequest,
+  commands,
+} from '../../src/wire/commands.ts'
 import type { SimProcess, SimQueue } from './sim-queue.ts'
 
 /** How bad the network is at the moment: chances, and milliseconds. */
@@ -185,7 +197,8 @@ export function createSimNetwork(queue: SimQueue, random: Random): SimNetwork {
         if (!link) throw unreachable('the coordinator')
         return roundTrip(`${command} of ${name}`, commands[command].timeoutMs, link, async () => {
           const answer = link.host.answerers.get(command)
-          if (!answer) throw new Error(`nobody serves ${command}`)
+          if (!answer)
+            return encodeFailure(new CommandError('UNSUPPORTED_VERSION', `${command} is not served yet`))
           return answer(bytes, { peer, signal: link.gone.signal })
         })
       }

@@ -1,5 +1,5 @@
 import { decodeBundle } from '../../src/attest/bundle.ts'
-import { readTestimonies, rawDataDigest, rawDataOf } from '../../src/attest/testimony.ts'
+import { rawDataDigest, rawDataOf, readTestimonies } from '../../src/attest/testimony.ts'
 import { verifyBundle } from '../../src/attest/verify.ts'
 import { ballotOf } from '../../src/consensus/ballot.ts'
 import { answerOf, decide } from '../../src/consensus/decide.ts'
@@ -20,7 +20,8 @@ export async function checkReport(
   bytes: Uint8Array,
   { fault, reportKey, logKey, ring }: ReportModelOptions,
 ): Promise<void> {
-  const say = (what: string) => fault(`report of job ${job.id.slice(0, 8)} (${job.job.subject.project}): ${what}`)
+  const say = (what: string) =>
+    fault(`report of job ${job.id.slice(0, 8)} (${job.job.subject.project}): ${what}`)
   const { quorum } = job.rules
   const { checks, report } = await verifyBundle(bytes, {
     logKey,

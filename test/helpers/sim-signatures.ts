@@ -14,7 +14,7 @@ export function checkSignaturesAtOnce(): void {
   const importKey = async (_: unknown, raw: Uint8Array) =>
     createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' }).toCryptoKey(
       'Ed25519',
-      false,
+      true,
       ['verify'],
     )
   const verifyNow = async (_: unknown, key: CryptoKey, signature: Uint8Array, message: Uint8Array) =>

@@ -137,7 +137,9 @@ export function createSimVolunteer(
       const others = hub.envelopes.filter(one => one.volunteer !== line.peer || one.job !== jobId(job))
       const old = others[random.below(others.length)]
       if (old && (await handIn(id, old.envelope)) === 'taken')
-        hub.onFault(`an envelope of ${old.volunteer} for ${old.job} was taken from ${line.peer} for ${jobId(job)}`)
+        hub.onFault(
+          `an envelope of ${old.volunteer} for ${old.job} was taken from ${line.peer} for ${jobId(job)}`,
+        )
     }
 
     const findOut = (job: Job): Answer => {

@@ -20,7 +20,7 @@ describe('two coordinators on one data directory', () => {
         '--eval',
         program,
       ])
-      assert.deepEqual(JSON.parse(stdout), ['store-locked', `another coordinator is running on ${dir}`])
+      assert.deepEqual(JSON.parse(stdout), ['store-locked', `another process is running on ${dir}`])
       await first.batch([{ type: 'put', key: 'a', value: 1 }])
       assert.equal(await first.get('a'), 1)
       await first.close()

@@ -246,7 +246,7 @@ describe('handing in raw data', () => {
   it('refuses raw data that is not canonical, not raw data, or missing', () =>
     withLease(async (house, volunteer, lease, job) => {
       const rawData = honestRawData(volunteer, lease.job)
-      const bodies = ['{ "a": 1 }', '{"schema":"pyti.raw-data/2"}', '\u0000', JSON.stringify(rawData)]
+      const bodies = ['{ "a": 1 }', '{"schema":"pyti.raw-data/3"}', '\u0000', JSON.stringify(rawData)]
       for (const body of bodies) {
         const bytes = new TextEncoder().encode(body)
         const digest = volunteer.offer(bytes)

@@ -47,7 +47,7 @@ describe('schemas/', () => {
     assert.deepEqual(ownSchema('job')(job), [])
     assert.deepEqual(ownSchema('lease')({ id: '0'.repeat(32), job, remainingMs: 1 }), [])
     const record = {
-      schema: 'pyti.guest/2',
+      schema: 'pyti.guest/3',
       python: '3.13.5',
       observers: ['changes', 'audit'],
       tasks: cleanRun(1).tasks,

@@ -39,7 +39,7 @@ describe('level store', () => {
       const first = await openLevelStore(dir)
       await assert.rejects(openLevelStore(dir), error => {
         assert.ok(isCode(error, 'store-locked'))
-        assert.equal(error.message, `another coordinator is running on ${dir}`)
+        assert.equal(error.message, `another process is running on ${dir}`)
         assert.ok(error.hint)
         return true
       })

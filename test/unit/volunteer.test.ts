@@ -261,7 +261,7 @@ describe('one job', () => {
     ['hands over no record', async (job: Job) => vmOutput(job, '')],
     [
       'hands over a malformed record',
-      async (job: Job) => vmOutput(job, '{"schema":"pyti.guest/2","tasks":{}}'),
+      async (job: Job) => vmOutput(job, '{"schema":"pyti.guest/3","tasks":{}}'),
     ],
   ] as const)
     it(`a guest that ${name} twice is tampered with: failed, never a pass`, async () => {

@@ -119,7 +119,8 @@ async function faultDropped(
   envelope: Envelope,
   report: SeenReport,
 ): Promise<void> {
-  const detail = `report ${report.entry.id} (leaf ${report.index}) does not account for it`
-  const early = leaf.index < report.index
-  list.fault('completeness', leaf.index, detail, early ? await droppedDissent(log, { ...leaf, envelope }, report) : undefined)
+  const detail = `report ${report.entry.id} (leaf ${report.index}) or the end of its job does not account for it`
+  const provable = leaf.index < report.index && !accountedFor(report.statement).includes(leaf.entry.id)
+  const proof = provable ? await droppedDissent(log, { ...leaf, envelope }, report) : undefined
+  list.fault('completeness', leaf.index, detail, proof)
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.ts'
+import { verificationResultOf } from '../../report/evaluate.ts'
 import { canonicalJson } from '../../wire/canonical.ts'
 import type { Envelope } from '../../wire/envelope.ts'
 import type { CloseDocument } from '../documents.ts'
@@ -64,7 +65,7 @@ export function doubleSequence(one: Envelope, other: Envelope): Fault {
 
 /** What a report says must be what the end of its job says: who answered in which role, by which rules, from where in the log. */
 export function reportFaults(report: SeenReport, close: CloseDocument, state: AuditState): string[] {
-  const { job, rawLog, policy, inputAttestations, excluded } = report.statement.predicate
+  const { job, rawLog, policy, inputAttestations, excluded, evaluation } = report.statement.predicate
   const { vkey } = state.log
   if (job.id !== close.job) return ['the report is about another job']
   if (rawLog.key !== formatVkey(vkey.name, 1, vkey.publicKey)) return ['the report names another log']
@@ -72,8 +73,13 @@ export function reportFaults(report: SeenReport, close: CloseDocument, state: Au
     return ['the report looks for raw data elsewhere in the log']
   if (canonicalJson(policy.annotations) !== canonicalJson(close.rules))
     return ['the report was made by other rules than its job']
+  if (verificationResultOf(evaluation) !== report.statement.predicate.verificationResult)
+    return ['the verification result is not what follows from the evaluation']
   const used = inputAttestations.map(one => ({ id: one.digest.sha256, ...one.annotations, used: true }))
   const voices = [...used, ...excluded.map(one => ({ ...one, used: false }))]
+  const [first] = used
+  // Of a job that does not repeat, the answer that the report shows is one of several.
+  const shown = close.accepted ?? close.seats.find(one => one.attestation === first?.id)?.answer
   for (const voice of voices) {
     const seat = close.seats.find(one => one.attestation === voice.id)
     if (!seat) return [`the report names ${voice.id}, which has no seat`]
@@ -85,7 +91,7 @@ export function reportFaults(report: SeenReport, close: CloseDocument, state: Au
       voice.weight !== weight
     )
       return [`the report says of ${volunteer} what its seat does not`]
-    if (voice.used !== (role !== 'shadow' && seat.answer === close.accepted))
+    if (voice.used !== (role !== 'shadow' && seat.answer === shown))
       return [`the report ${voice.used ? 'uses' : 'excludes'} ${volunteer}, whose answer says otherwise`]
   }
   return []

@@ -69,7 +69,7 @@ export async function auditBeacon(state: AuditState, leaf: Leaf): Promise<void> 
   if (!beacon) return
   try {
     const witnesses = (state.policy?.witnesses ?? []).map(parseVkey)
-    const value = await beaconValue(beacon.checkpoint, log.vkey, witnesses)
+    const value = await beaconValue(beacon, log.vkey, witnesses)
     const { checkpoint } = await openCheckpoint(beacon.checkpoint, log.vkey)
     const { size, root } = checkpoint
     if (size > index) list.fault('draws', index, `the beacon covers ${size} leaves, more than there were`)

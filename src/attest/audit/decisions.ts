@@ -11,7 +11,10 @@ export function closedOf({ job, outcome, seats, accepted }: CloseDocument): Clos
   return { job, outcome, answers, accepted }
 }
 
-/** What follows from the answers as a whole; outcomes of single tests are in the raw data only. */
+/**
+ * What follows from the answers as a whole. Outcomes of single tests, and which sections differ, are in the raw data only: a
+ * job may be unresolved for their sake whatever follows here.
+ */
 export function decisionOf({ seats, rules }: CloseDocument): Decision {
   const casts = seats.flatMap(({ volunteer, role, operator, weight, answer }) =>
     answer === undefined
@@ -40,22 +43,17 @@ export function decisionFaults(close: CloseDocument, repeats: boolean): string[]
   } catch (error) {
     return [messageOf(error)]
   }
-  if (outcome === 'accepted') {
-    if (decision.kind !== 'accept') return [`it was accepted, but from the answers follows ${sayOf(decision)}`]
-    const { agreeing } = decision
-    const wrong = seats.some(
-      seat => agreeing.includes(seat.volunteer) && seat.answer !== accepted,
-    )
-    if (wrong) return ['the answer that was accepted is not that of the volunteers who agree']
-    return report === undefined ? ['it was accepted, but no report is named'] : []
-  }
-  if (accepted !== undefined || report !== undefined)
-    return [`it ended ${outcome}, but names an accepted answer or a report`]
-  if (outcome === 'flaky' && decision.kind !== 'flaky')
-    return [`it ended flaky, but from the answers follows ${sayOf(decision)}`]
-  if (outcome === 'unresolved' && decision.kind === 'flaky')
-    return ['it ended unresolved, but honest runs bear out more than one answer: it is flaky']
-  return []
+  if (outcome === 'unresolved')
+    return accepted === undefined && report === undefined
+      ? []
+      : ['it ended unresolved, but names an accepted answer or a report']
+  if (report === undefined) return [`it ended ${outcome}, but no report is named`]
+  const expected = outcome === 'accepted' ? 'accept' : 'flaky'
+  if (decision.kind !== expected) return [`it ended ${outcome}, but from the answers follows ${sayOf(decision)}`]
+  const agreeing = decision.kind === 'accept' ? decision.agreeing : []
+  if (seats.some(seat => agreeing.includes(seat.volunteer) && seat.answer !== accepted))
+    return ['the answer that was accepted is not that of the volunteers who agree']
+  return outcome === 'flaky' && accepted !== undefined ? ['it ended flaky, but names an accepted answer'] : []
 }
 
 function sayOf(decision: Decision): string {

@@ -47,13 +47,13 @@ export function steeringOf({ close, task, roster, beacon, other }: DrawEvidence,
   ]
 }
 
-function beaconFaults(end: CloseDocument, { checkpoint }: BeaconDocument, log: Vkey): string[] {
+function beaconFaults(end: CloseDocument, beacon: BeaconDocument, log: Vkey): string[] {
   const { draw, task } = end
-  const size = sizeOf(checkpoint)
+  const size = sizeOf(beacon.checkpoint)
   if (!draw || size === undefined) return ['its beacon is no checkpoint']
   if (task >= size || draw.roster >= size)
     return [`its beacon covers ${size} leaves, so it was known before the job or the roster was logged`]
-  return seedFaults(end, possibleValues(checkpoint, log))
+  return seedFaults(end, possibleValues(beacon, log))
 }
 
 /** An earlier beacon, or a later roster, that the beacon which was used shows to have been there. */
@@ -132,15 +132,16 @@ const subsetsOf = 10
  * Every value a beacon can have, whoever of its signers the policy names as witnesses: for accusing, the policy need not be
  * known. None is left out, so a seed that fits none follows from nothing.
  */
-function possibleValues(note: string, log: Vkey): string[] {
-  const { text, signatures } = parseNote(note)
+function possibleValues({ checkpoint, public: other }: BeaconDocument, log: Vkey): string[] {
+  const { text, signatures } = parseNote(checkpoint)
   const lines = [
     ...new Set(signatures.filter(one => one.name !== log.name || one.id !== log.id).map(signatureLine)),
   ].sort()
-  const root = sha256(`pyti-beacon/v1\n${toHex(parseCheckpoint(text).root)}\n`)
   prove(lines.length <= subsetsOf, `more than ${subsetsOf} keys signed its beacon`)
   const subsets = Array.from({ length: 2 ** lines.length }, (_, bits) =>
-    lines.filter((_line, at) => (bits >> at) % 2 === 1),
+    lines.filter((_line, at) => (bits >> at) % 2 === 1).join(''),
   )
-  return [root, ...subsets.filter(subset => subset.length > 0).map(subset => sha256(`pyti-beacon/v1\n${subset.join('')}`))]
+  const root = `${toHex(parseCheckpoint(text).root)}\n`
+  const end = other ? `${other.source}\n${other.value}\n` : ''
+  return subsets.map(own => sha256(`pyti-beacon/v1\n${own === '' ? root : own}${end}`))
 }

@@ -1,10 +1,12 @@
-import { toBase64 } from '../../wire/bytes.ts'
+import { concatBytes, toBase64 } from '../../wire/bytes.ts'
 import type { Envelope } from '../../wire/envelope.ts'
 import { type Entry, formatEntry } from '../log/entry.ts'
 import { inclusionProof } from '../log/merkle.ts'
 import type { FaultOf, ProvenDocument, ProvenEnvelope, ProvenLeaf } from './fault-form.ts'
 import { bareNote, type OpenLog } from './open-log.ts'
-import { formatVkey } from '../log/note.ts'
+import { formatVkey, parseVkey } from '../log/note.ts'
+import type { PolicyDocument } from '../documents.ts'
+import { decodeBundle, encodeBundle } from '../bundle.ts'
 
 type Drawn = NonNullable<ProvenDocument['document']>
 
@@ -16,6 +18,35 @@ export function faultBase(log: OpenLog) {
     log: formatVkey(name, 1, publicKey),
     checkpoint: bareNote(log.note, [log.vkey]),
   } as const
+}
+
+/**
+ * The fault of a promise that a tree does not keep: `log` is opened by a checkpoint that all witnesses of the policy signed
+ * after the deadline. `policy` is the leaf of the last policy.
+ * @param leaves hashes of all leaves, in order
+ */
+export async function brokenReceipt(
+  log: OpenLog,
+  receipt: string,
+  policy: { index: number; entry: Entry; document: PolicyDocument },
+  leaves: readonly Uint8Array[],
+): Promise<FaultOf<'receipt'>> {
+  const witnesses = policy.document.witnesses.map(parseVkey)
+  return {
+    ...faultBase(log),
+    kind: 'receipt',
+    receipt: bareNote(receipt, [log.vkey]),
+    checkpoint: bareNote(log.note, [log.vkey, ...witnesses]),
+    policy: await proveDocument(log, policy, policy.document),
+    leaves: toBase64(concatBytes(...leaves)),
+  }
+}
+
+/** The fault of a report that does not hold, out of its bundle. @throws PytiError `bad-bundle` */
+export function wrongEvaluation(bundle: Uint8Array): FaultOf<'wrong-evaluation'> {
+  const { report, rawData, blobs } = decodeBundle(bundle)
+  const bare = encodeBundle({ report, rawData, blobs: [...blobs.values()], proofs: [] })
+  return { schema: 'pyti.fault/1', kind: 'wrong-evaluation', bundle: new TextDecoder().decode(bare) }
 }
 
 export async function proveLeaf(log: OpenLog, index: number, entry: Entry): Promise<ProvenLeaf> {

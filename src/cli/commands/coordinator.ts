@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { coordinatorConfig } from '../../coordinator/config.ts'
 import { createCoordinator } from '../../coordinator/coordinator.ts'
+import { createCosigner, parseWitness } from '../../coordinator/cosign.ts'
 import { messageOf } from '../../errors.ts'
 import { loadOrCreateIdentity } from '../../identity.ts'
 import type { Logger } from '../../logger.ts'
@@ -18,6 +19,7 @@ import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
 import { openTileFiles } from '../../store/tile-files.ts'
 import { BackendDemand, type Profile, taskNames } from '../../wire/job.ts'
+import { beaconFrom } from '../beacon-program.ts'
 import { ensureImage } from '../image.ts'
 import {
   clockDaysOption,
@@ -38,6 +40,8 @@ interface Flags extends NodeFlags {
   quorum: number
   founder: string[]
   referee: string[]
+  witness: string[]
+  beacon?: string
   follow?: boolean
   pollSeconds: number
   index?: string
@@ -66,6 +70,15 @@ export function coordinatorCommand(): Command {
       [],
     )
     .option('--referee <peerid...>', 'volunteers run by the community, which look into dissents', [])
+    .option(
+      '--witness <vkey=where...>',
+      'witnesses that sign every checkpoint: vkey, =, and their URL or peer id; none is published that lacks one of them',
+      [],
+    )
+    .option(
+      '--beacon <command>',
+      'a program that prints a value nobody can foresee, such as the last round of a public randomness beacon: mixed into every draw',
+    )
     .option('--follow', 'turn new files on the index into jobs')
     .option('--poll-seconds <n>', 'pause between two looks at the index', positiveInteger, 30)
     .addOption(indexOption())
@@ -115,10 +128,12 @@ async function runCoordinator(flags: Flags): Promise<void> {
     const images: Image[] = []
     for (const python of flags.python ?? [undefined])
       images.push(await ensureImage(paths, { signal, ...(python !== undefined && { python }) }))
+    const witnesses = flags.witness.map(parseWitness)
     const config = coordinatorConfig({
       quorum: flags.quorum,
       founders: flags.founder,
       referees: flags.referee,
+      witnesses: witnesses.map(({ vkey }) => vkey),
       pollMs: flags.pollSeconds * 1_000,
       profiles: images.map(image => ({
         image: image.id,
@@ -156,7 +171,11 @@ async function runCoordinator(flags: Flags): Promise<void> {
         config,
         clock: systemClock,
         random: randomBytes,
+        ...(witnesses.length > 0 && {
+          cosign: createCosigner({ witnesses, network, clock: systemClock }),
+        }),
         ...(feed && { feed }),
+        ...(flags.beacon !== undefined && { publicBeacon: beaconFrom(flags.beacon) }),
         onFailure: error => failed.reject(error),
       })
       coordinator.onChange(({ job, phase, subject }) =>

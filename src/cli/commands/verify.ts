@@ -1,15 +1,20 @@
 import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Command } from 'commander'
+import type { RootState } from '../../attest/root.ts'
 import { verifyBundle } from '../../attest/verify.ts'
 import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
+import { openKeptRoot } from '../kept-roots.ts'
 import { jsonOption, positiveInteger } from '../options.ts'
 import { exitCodes, print, printJson } from '../output.ts'
+import { findPaths } from '../paths.ts'
 import { readBundle } from '../read-bundle.ts'
 
 interface Flags {
   distribution?: string
   key?: string[]
+  root?: string
   volunteers: number
   json?: boolean
 }
@@ -25,6 +30,7 @@ export function verifyCommand(): Command {
     .argument('<report...>', 'report bundles (.intoto.jsonl)')
     .option('--distribution <file>', 'the file at hand: its own SHA-256 must be the one the report is about')
     .option('--key <peerid...>', 'report keys you trust, as a coordinator prints them')
+    .option('--root <file>', 'root file of the coordinator: it says which keys and witnesses to trust')
     .option('--volunteers <n>', 'how many agreeing volunteers you want to see', positiveInteger, 3)
     .addOption(jsonOption())
     .addHelpText(
@@ -37,14 +43,18 @@ Examples:
 Exit code: 0 no check failed; 1 one did, and its name is printed; 2 there is no such file.`,
     )
     .action(async (paths: string[], flags: Flags) => {
-      for (const path of paths) if (!(await verifyOne(path, flags))) process.exitCode = exitCodes.negative
+      const kept = join(findPaths().data, 'roots')
+      const root = flags.root === undefined ? undefined : await openKeptRoot(flags.root, kept, Date.now())
+      for (const path of paths)
+        if (!(await verifyOne(path, flags, root))) process.exitCode = exitCodes.negative
     })
 }
 
-async function verifyOne(path: string, flags: Flags): Promise<boolean> {
+async function verifyOne(path: string, flags: Flags, root: RootState | undefined): Promise<boolean> {
   const { ok, checks, evaluation, reportKey, volunteers } = await verifyBundle(await readBundle(path), {
     minimumVolunteers: flags.volunteers,
     ...(flags.key && { trustedKeys: flags.key }),
+    ...(root && { root }),
     ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
   })
   if (flags.json) {

@@ -1,6 +1,7 @@
 import { type TaskName, taskNames } from '../../wire/job.ts'
-import type { RawData, Reason, TestOutcome } from '../../wire/raw-data.ts'
-import type { Evaluation, Finding } from '../evaluation.ts'
+import type { RawData, TestOutcome } from '../../wire/raw-data.ts'
+import type { Evaluation, Finding, ResultReason } from '../evaluation.ts'
+import { coverageFacts, declaredFacts } from '../facts.ts'
 import { reasonWords } from '../words.ts'
 import { agreementWords, type ExportInput, testOutcomesOf } from './input.ts'
 import { type Element, renderXml } from './xml.ts'
@@ -10,9 +11,9 @@ type Result = Evaluation['tasks'][TaskName]
 type ImportedModule = NonNullable<RawData['tasks']['import']>['stable']['modules'][number]
 
 /** Ends that the test or module cases of a suite say themselves. */
-const saidByCases: readonly Reason[] = ['tests-failed', 'module-failed', 'needs-network']
+const saidByCases: readonly ResultReason[] = ['tests-failed', 'module-failed', 'needs-network']
 /** Failures that the code means; all others are errors. */
-const failures: readonly Reason[] = ['exit-code', 'tests-failed', 'module-failed', 'no-wheel-made']
+const failures: readonly ResultReason[] = ['exit-code', 'tests-failed', 'module-failed', 'no-wheel-made']
 
 /**
  * JUnit XML (junit-10.xsd): one suite per task. Without times, as they differ between volunteers. What could not be
@@ -183,6 +184,8 @@ function notesOf(phase: Finding['phase'], { evaluation, rawData }: ExportInput):
     ...(phase === 'quality' ? tasks.quality.tools : []).map(
       ({ tool, version, status, messages }) => `${tool} ${version}: ${status}, ${messages} messages`,
     ),
+    ...(phase === 'unittest' ? coverageFacts(tasks.unittest) : []),
+    ...(phase === 'static' ? declaredFacts(tasks.static) : []),
     ...seen.map(({ id, evidence }) => `observed ${id}: ${evidence}`),
     ...(phase === 'static' ? evaluation.notObserved : []).map(
       ({ observer, explanation }) => `not seen (${observer}): ${explanation}`,

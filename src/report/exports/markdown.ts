@@ -1,5 +1,6 @@
 import { type TaskName, taskNames } from '../../wire/job.ts'
 import type { Evaluation, Finding } from '../evaluation.ts'
+import { coverageFacts } from '../facts.ts'
 import { number, plural } from '../layout.ts'
 import { rules } from '../rules.ts'
 import { reasonWords, verdictWords } from '../words.ts'
@@ -85,7 +86,8 @@ const countsOf: Partial<Record<TaskName, (tasks: Evaluation['tasks']) => string[
       [unittest.xpassed, 'passed unexpectedly'],
       [unittest.omitted, 'not listed'],
     ]
-    return counts.filter(([count]) => count > 0).map(([count, word]) => `${number(count)} ${word}`)
+    const told = counts.filter(([count]) => count > 0).map(([count, word]) => `${number(count)} ${word}`)
+    return [...told, ...coverageFacts(unittest)]
   },
   quality: ({ quality }) =>
     quality.tools.length === 0

@@ -17,7 +17,7 @@ PASSED = {
 }
 RECORD = json.dumps(
     {
-        "schema": "pyti.guest/2",
+        "schema": "pyti.guest/3",
         "python": "3.13.5",
         "observers": [],
         "tasks": {task: {"stable": stable, "volatile": {"milliseconds": 1}} for task, stable in PASSED.items()},

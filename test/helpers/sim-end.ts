@@ -1,0 +1,59 @@
+import { auditLog } from '../../src/attest/audit/audit.ts'
+import { openRecords } from '../../src/coordinator/records.ts'
+import { isFinished } from '../../src/coordinator/state.ts'
+import { messageOf } from '../../src/errors.ts'
+import type { SimChecks } from './sim-checks.ts'
+import type { SimStorage } from './sim-storage.ts'
+
+interface Ended {
+  storage: SimStorage
+  checks: SimChecks
+  logKey: string
+  witnesses: readonly string[]
+  /** Jobs that clients were told of. */
+  accepted: ReadonlySet<string>
+}
+
+/** What must be true when everything has been quiet for long. */
+export async function auditEnd(world: Ended): Promise<string[]> {
+  const { storage, checks, accepted } = world
+  const wrong: string[] = []
+  const { jobs } = checks.jobs
+  for (const job of accepted) if (!jobs.has(job)) wrong.push(`job ${job} is lost`)
+  for (const job of jobs.values())
+    if (!isFinished(job)) {
+      const seats = job.seats.map(seat => `${seat.role} ${seat.state}`)
+      wrong.push(
+        `job ${job.id.slice(0, 8)} (class ${job.rules.jobClass}) never ends: ${job.phase}, wants ${job.wanted} ${job.wantedRole}, ${seats.join(', ')}; ${JSON.stringify(job.rules)}`,
+      )
+    }
+  const records = openRecords(storage.store)
+  for await (const [id] of records.outbox.entries()) wrong.push(`${id} was never shown`)
+  for await (const [id] of records.rechecks.entries()) wrong.push(`job ${id} was never made anew`)
+  for (const job of checks.book.withdrawn) {
+    const report = await records.reports.get(`job/${job}`)
+    if (report && !(await records.withdrawn.get(report.attestation))) wrong.push(`${job} is still relied on`)
+  }
+  try {
+    wrong.push(...(await auditFolder(world)))
+  } catch (error) {
+    wrong.push(`the log folder cannot be read: ${messageOf(error)}`)
+  }
+  return wrong
+}
+
+/** The log folder as a stranger sees it, with nothing but the key: the audit that anybody can make. */
+async function auditFolder({ storage, checks, logKey, witnesses }: Ended): Promise<string[]> {
+  const disk = storage.disk()
+  const audit = await auditLog({ fetch: path => disk.read(`/log/${path}`) }, { key: logKey, witnesses })
+  const wrong = audit.faults.map(fault => `audit: ${JSON.stringify(fault)}`)
+  for (const check of audit.checks)
+    if (check.state === 'failed') wrong.push(`audit: ${check.name} failed: ${check.detail}`)
+  const { size } = audit.log.checkpoint
+  if (size !== checks.log.leaves.length)
+    wrong.push(`${size} of ${checks.log.leaves.length} leaves are in the folder`)
+  for (const { kind, id } of checks.log.leaves)
+    if (kind !== 'key' && !(await disk.read(`/log/document/${id}`)))
+      wrong.push(`${kind} ${id} was never shown`)
+  return wrong
+}
