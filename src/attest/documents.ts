@@ -33,6 +33,13 @@ const ChangeSchema: z.ZodType<Change> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('graduated'), volunteer: PeerIdText }),
   z.strictObject({ type: z.literal('banned'), volunteer: PeerIdText, why: z.enum(['ring', 'strikes']) }),
   z.strictObject({ type: z.literal('alike'), pair: z.tuple([PeerIdText, PeerIdText]) }),
+  z.strictObject({
+    type: z.literal('suspected'),
+    job: Sha256,
+    answer: Sha256,
+    volunteers: z.array(PeerIdText).max(100),
+  }),
+  z.strictObject({ type: z.literal('tried'), job: Sha256, bornOut: z.boolean() }),
   z.strictObject({ type: z.literal('rests-on'), job: Sha256, winners: z.array(PeerIdText).max(100) }),
   z.strictObject({ type: z.literal('withdrawn'), job: Sha256 }),
 ])
@@ -44,8 +51,9 @@ export const TaskDocument = z.strictObject({
   jobClass: z.enum(jobClasses),
   /** With the draw's seed it decides how many seats are hidden. */
   salt: Hex128,
-  /** Of class `K`: the job whose answer is expected again. */
+  /** Of class `K`: the job whose answer is expected again; or, in a trial, run again by a referee. */
   repeats: Sha256.optional(),
+  trial: z.boolean().optional(),
 })
 export type TaskDocument = z.infer<typeof TaskDocument>
 
@@ -96,7 +104,7 @@ export const CloseDocument = z.strictObject({
     .strictObject({ roster: Index, beacon: Index, seed: Sha256, passed: z.array(PeerIdText) })
     .optional(),
   rules: Policy.shape.annotations,
-  outcome: z.enum(['accepted', 'flaky', 'unresolved', 'known']),
+  outcome: z.enum(['accepted', 'flaky', 'unresolved', 'known', 'trial']),
   reason: z.string().max(1_000).optional(),
   /** In the order they were given out. */
   seats: z
@@ -109,8 +117,10 @@ export const CloseDocument = z.strictObject({
         /** How it ended: `submitted`, or why there is no raw data. */
         end: z.string().max(50),
         attestation: Sha256.optional(),
-        /** SHA-256 over the digests of all that is voted on as a whole; of class `K` without what differs from job to job. */
+        /** SHA-256 over the digests of all that is voted on as a whole. */
         answer: Sha256.optional(),
+        /** The same without what differs from job to job: in class `K` this one is compared. */
+        across: Sha256.optional(),
       }),
     )
     .max(1_000),

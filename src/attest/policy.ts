@@ -21,6 +21,7 @@ export const Policy = z.strictObject({
     maxSeats: few.min(1),
     panel: few,
     referees: few,
+    refereePool: z.int().min(0).max(100_000),
     spotReferees: few,
   }),
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { messageOf, PytiError } from '../errors.ts'
 import { publicKeyFromPeerId } from '../peer-id.ts'
+import { fit } from '../report/layout.ts'
 import { toHex } from '../wire/bytes.ts'
 import { PeerIdText, Rfc3339 } from '../wire/job.ts'
 import { isPrimeOrderPoint } from './curve.ts'
@@ -116,5 +117,5 @@ function vkeyOf(text: string, type: Vkey['type']): Vkey {
 }
 
 export function badRoot(why: string, cause?: unknown): PytiError {
-  return new PytiError('bad-root', `not an acceptable root: ${why}`, { cause })
+  return new PytiError('bad-root', `not an acceptable root: ${fit(why, 500)}`, { cause })
 }

@@ -1,6 +1,7 @@
 import { isExpired, type Tally, tally } from '../attest/root.ts'
 import type { IndexRange, RootDocument } from '../attest/root-document.ts'
 import type { RootVersion } from '../attest/root-file.ts'
+import { plain } from '../report/layout.ts'
 
 /** One version as `pyti root show` tells of it. */
 export interface VersionState {
@@ -47,7 +48,7 @@ export function keyLines({ roles }: RootDocument): string[] {
     ...report.keys.map(({ key, log: name, ...range }) => `         ${key}  ${rangeText(range)} of ${name}`),
     `witness  ${witness.threshold} of ${witness.keys.length} must sign`,
     ...witness.keys.map(key => `         ${key}`),
-  ]
+  ].map(plain)
 }
 
 function rangeText({ fromIndex, toIndex }: IndexRange): string {

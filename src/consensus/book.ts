@@ -33,6 +33,10 @@ export type Change =
   | { type: 'banned'; volunteer: string; why: 'ring' | 'strikes' }
   /** Two volunteers stood alone together; from the second time on they are taken for one. */
   | { type: 'alike'; pair: readonly [string, string] }
+  /** They gave one refuted answer that would have been a report had nobody else been asked: a ring, or a job that does not repeat. */
+  | { type: 'suspected'; job: string; answer: string; volunteers: readonly string[] }
+  /** A referee ran a suspected job again and did or did not come to the suspected answer. */
+  | { type: 'tried'; job: string; bornOut: boolean }
   /** A live report and the volunteers it rests on. */
   | { type: 'rests-on'; job: string; winners: readonly string[] }
   | { type: 'withdrawn'; job: string }
@@ -44,12 +48,28 @@ export const establishedDays = 14
 /** The established pool may grow by this much a week, in per cent of what it was at first, and by one in any case. */
 const growthPerCent = 5
 const strikesMax = 4
-/** A ban for strikes needs more than this share of refuted answers: 1 in 50. */
-const strikeShare = 50
+/** A ban for strikes needs more than this share of refuted answers: 1 in 25. */
+const strikeShare = 25
 /** Times two volunteers stand alone together until they are taken for one. */
 export const aloneTogetherMax = 2
 /** Newest tags of a member that are kept: a roster holds 100 with operator and network. */
 const alikeMax = 90
+
+/** A group that may be a ring, while referees run its job again. */
+export interface Suspicion {
+  readonly job: string
+  /** Comparable across jobs: `acrossJobs`. */
+  readonly answer: string
+  readonly volunteers: readonly string[]
+  /** Referee runs that did not bear it out. */
+  readonly refuted: number
+}
+
+/**
+ * Referee runs, besides those of the job, that must all refute a group before it counts as a ring: of a job that gives its
+ * other answer three times in ten, five runs miss it once in six times, thirty once in forty thousand.
+ */
+export const ringRuns = 25
 
 interface LiveReport {
   readonly winners: readonly string[]
@@ -63,6 +83,7 @@ export class Book {
   readonly #won = new Map<string, Set<string>>()
   readonly #aloneTogether = new Map<string, number>()
   readonly #risky = new Map<string, number>()
+  readonly #suspicions = new Map<string, Suspicion>()
   #week = 0
   #graduatedThisWeek = 0
   /** Established before anybody graduated this week. */
@@ -119,6 +140,15 @@ export class Book {
     return this.#aloneTogether.get(pair.join()) ?? 0
   }
 
+  /** Groups that may be rings and are being looked into. */
+  suspicions(): IterableIterator<Suspicion> {
+    return this.#suspicions.values()
+  }
+
+  suspicion(job: string): Suspicion | undefined {
+    return this.#suspicions.get(job)
+  }
+
   /** How many newcomers may still graduate in the week of `today`. */
   graduationsLeft(today: number): number {
     const isSameWeek = this.#week === weekOf(today)
@@ -144,6 +174,14 @@ export class Book {
         break
       case 'alike':
         this.#sawAlone(change.pair)
+        break
+      case 'suspected': {
+        const { job, answer, volunteers } = change
+        this.#suspicions.set(job, { job, answer, volunteers, refuted: 0 })
+        break
+      }
+      case 'tried':
+        this.#tryAgain(change.job, change.bornOut)
         break
       case 'rests-on':
         this.#reports.set(change.job, { winners: change.winners, audited: false })
@@ -184,6 +222,14 @@ export class Book {
     if (!member || member.banned !== undefined) return
     this.#members.set(volunteer, { ...member, banned: why })
     for (const { job, winners, banned } of this.restingOn([volunteer])) this.#weighRisk(job, winners, banned)
+  }
+
+  #tryAgain(job: string, bornOut: boolean): void {
+    const suspicion = this.#suspicions.get(job)
+    if (!suspicion) return
+    const refuted = suspicion.refuted + 1
+    if (bornOut || refuted >= ringRuns) this.#suspicions.delete(job)
+    else this.#suspicions.set(job, { ...suspicion, refuted })
   }
 
   #sawAlone(pair: readonly [string, string]): void {

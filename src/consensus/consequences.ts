@@ -1,5 +1,5 @@
 /** What a job that has ended means for those who answered and for the reports that rest on them (volunteer-compute.md 7.3). */
-import { aloneTogetherMax, type Book, type Change, mayGraduate, strikesOut } from './book.ts'
+import { aloneTogetherMax, type Book, type Change, mayGraduate, ringRuns, strikesOut } from './book.ts'
 import type { Role } from './decide.ts'
 
 export interface Answer {
@@ -7,16 +7,22 @@ export interface Answer {
   readonly role: Role
   /** From `answerOf`: equal exactly when all sections are. */
   readonly answer: string
+  /** The same without what differs from job to job. */
+  readonly across: string
 }
 
 export interface Closed {
   readonly job: string
-  /** `known`: one whose answer the coordinator knew beforehand. */
-  readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'known'
+  /** `known`: one whose answer the coordinator knew beforehand. `trial`: a referee's run of a suspected job. */
+  readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'known' | 'trial'
   /** Shadow seats among them. */
   readonly answers: readonly Answer[]
   /** The answer that was accepted or known. */
   readonly accepted?: string | undefined
+  /** Distinct operators that had to agree. */
+  readonly quorum: number
+  /** Of a trial: the suspected job. */
+  readonly repeats?: string | undefined
 }
 
 /**
@@ -30,12 +36,14 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
     book.apply(change, today)
     changes.push(change)
   }
+  const ring = closed.outcome === 'trial' ? tryRing(book, closed, make) : []
   for (const { volunteer, result } of resultsOf(book, closed)) make({ type: 'answered', volunteer, result })
   for (const pair of aloneTogether(closed))
     if (book.aloneTogether(pair) < aloneTogetherMax) make({ type: 'alike', pair })
   const winners = winnersOf(closed)
   if (winners.length > 0) make({ type: 'rests-on', job: closed.job, winners })
-  for (const { volunteer, why } of bansOf(book, closed))
+  for (const suspected of suspectedBy(closed)) make(suspected)
+  for (const { volunteer, why } of [...ring, ...strikesOf(book, closed)])
     for (const one of book.operatedWith(volunteer))
       if (book.member(one)?.banned === undefined) make({ type: 'banned', volunteer: one, why })
   const banned = changes.flatMap(change => (change.type === 'banned' ? [change.volunteer] : []))
@@ -104,23 +112,45 @@ function aloneTogether({ answers, accepted }: Closed): [string, string][] {
   })
 }
 
+/** At least so many, even where a quorum is smaller: two honest hosts may share a quirk. */
+const ringLeast = 3
+
 /**
- * Two or more that told one refuted lie are a ring, but only if a referee ran the job again: hosts of strangers may share
- * an honest quirk, and referees run in the same platform class.
+ * Groups that gave one refuted answer and would have been a report had nobody else been asked. A ring, if referees bear it out;
+ * without referees nobody can say.
  */
-function bansOf(book: Book, { answers, accepted }: Closed): { volunteer: string; why: 'ring' | 'strikes' }[] {
-  if (accepted === undefined) return []
+function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Change[] {
+  if (outcome !== 'accepted') return []
+  if (!answers.some(one => one.role === 'referee' && one.answer === accepted)) return []
   const refuted = answers.filter(one => one.answer !== accepted && one.role !== 'referee')
-  const refereed = answers.some(one => one.role === 'referee' && one.answer === accepted)
-  const rings = refereed
-    ? [...Map.groupBy(refuted, one => one.answer).values()].filter(group => group.length > 1).flat()
-    : []
-  const struck = refuted.filter(({ volunteer }) => {
+  const largest = [...Map.groupBy(refuted, one => one.answer).values()]
+    .filter(group => group.length >= Math.max(ringLeast, quorum))
+    .sort((a, b) => b.length - a.length)[0]
+  if (!largest) return []
+  const volunteers = largest.map(one => one.volunteer).sort()
+  return [{ type: 'suspected', job, answer: largest[0]?.across ?? '', volunteers }]
+}
+
+/** One more run of a suspected job. @returns whom to ban when it was the last one that had to refute them */
+function tryRing(
+  book: Book,
+  { repeats = '', answers }: Closed,
+  make: (change: Change) => void,
+): { volunteer: string; why: 'ring' }[] {
+  const suspicion = book.suspicion(repeats)
+  const [run] = answers
+  if (!suspicion || !run) return []
+  const bornOut = run.across === suspicion.answer
+  make({ type: 'tried', job: repeats, bornOut })
+  if (bornOut || suspicion.refuted + 1 < ringRuns) return []
+  return suspicion.volunteers.map(volunteer => ({ volunteer, why: 'ring' }))
+}
+
+function strikesOf(book: Book, { answers, accepted }: Closed): { volunteer: string; why: 'strikes' }[] {
+  if (accepted === undefined) return []
+  return answers.flatMap(({ volunteer, answer, role }) => {
     const member = book.member(volunteer)
-    return member !== undefined && strikesOut(member)
+    const isOut = answer !== accepted && role !== 'referee' && member !== undefined && strikesOut(member)
+    return isOut ? [{ volunteer, why: 'strikes' as const }] : []
   })
-  return [
-    ...rings.map(({ volunteer }) => ({ volunteer, why: 'ring' as const })),
-    ...struck.map(({ volunteer }) => ({ volunteer, why: 'strikes' as const })),
-  ]
 }

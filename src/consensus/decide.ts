@@ -37,6 +37,8 @@ export interface Rules {
   readonly panel: number
   /** Referees that look into a dissent; 0 where there are none. */
   readonly referees: number
+  /** Referees the network has for the job. */
+  readonly refereePool: number
   /** Referees called without any dissent. */
   readonly spotReferees: number
 }
@@ -114,7 +116,10 @@ export function decide(casts: readonly Cast[], rules: Rules): Decision {
 function review(voices: Cast[], groups: Cast[][], casts: Cast[], rules: Rules): Decision {
   const isReferee = rules.referees > 0
   const role = isReferee ? 'referee' : 'panel'
-  const jurors = voices.filter(cast => cast.role === role)
+  const referees = voices.filter(cast => cast.role === 'referee')
+  // What one referee alone saw is more likely a fault of its machine: another one is asked in its stead, if there is one.
+  const alone = new Set(referees.length < rules.refereePool ? groups.filter(isLone).flat() : [])
+  const jurors = voices.filter(cast => cast.role === role && !(isReferee && alone.has(cast)))
   const answers = groupBySections(jurors)
   const needed = isReferee ? rules.referees : rules.panel
   // Two referees that differ say all there is to say; only if they are alike the others have to run.
@@ -127,6 +132,10 @@ function review(voices: Cast[], groups: Cast[][], casts: Cast[], rules: Rules): 
   }
   if (!isReferee && jurors.length < needed) return { kind: 'wait', role, seats: needed - jurors.length }
   return notRepeating(voices, isReferee ? answers : groups, isReferee ? 1 : 2)
+}
+
+function isLone(group: readonly Cast[]): boolean {
+  return group.length === 1
 }
 
 /** What volunteers see of the package; in anything else honest runs of one job cannot differ. */

@@ -1,7 +1,7 @@
 import { beaconValue } from '../attest/beacon.ts'
 import type { RosterDocument } from '../attest/documents.ts'
 import { parseVkey } from '../attest/log/note.ts'
-import { classes, refereesMin } from '../consensus/classes.ts'
+import { classes, refereesMin, shadowPerMille } from '../consensus/classes.ts'
 import { chance, seedOf } from '../consensus/draw.ts'
 import type { Jobs } from './jobs.ts'
 import { logged } from './log-documents.ts'
@@ -24,9 +24,6 @@ export interface PublicBeacon {
   source: string
   value(): Promise<string>
 }
-
-/** The chance per mille that a newcomer runs a job too, to be checked. */
-const shadowPerMille = 300
 
 /**
  * Draws the seats of all jobs that are under a published checkpoint and have none yet. The checkpoint itself becomes a leaf, so
@@ -78,7 +75,8 @@ function refereesOf({ members }: RosterDocument): number {
 }
 
 /** Whether the roster could fill the job's seats at all; until then it waits. */
-function hasEnough({ members }: RosterDocument, { rules }: JobRecord): boolean {
+function hasEnough({ members }: RosterDocument, { rules, known }: JobRecord): boolean {
+  if (known?.trial) return members.some(one => one.referee)
   const operators = new Set(members.filter(one => one.established && !one.referee).map(one => one.operator))
   return operators.size >= classes[rules.jobClass].quorum
 }

@@ -20,11 +20,11 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
   const { id, draw, rules, reason, report } = record
   const casts = castsOf(record)
   const decision = decide(casts, rules)
-  const answers: Answer[] = casts.map(({ volunteer, role, ballot }) => ({
-    volunteer,
-    role,
-    answer: sha256(answerOf(record.known ? acrossJobs(ballot) : ballot)),
-  }))
+  const answers: Answer[] = casts.map(({ volunteer, role, ballot }) => {
+    const across = sha256(answerOf(acrossJobs(ballot)))
+    // The answer to another job is all there is to compare with.
+    return { volunteer, role, across, answer: record.known ? across : sha256(answerOf(ballot)) }
+  })
   const agreeing = decision.kind === 'accept' ? decision.agreeing : []
   const outcome = outcomeOf(record)
   const accepted =
@@ -33,7 +33,8 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
       : outcome === 'known'
         ? record.known?.answer
         : undefined
-  const closed: Closed = { job: id, outcome, answers, accepted }
+  const { quorum } = rules
+  const closed: Closed = { job: id, outcome, answers, accepted, quorum, repeats: record.known?.of }
   return {
     schema: 'pyti.close/1',
     job: id,
@@ -52,8 +53,8 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
   }
 }
 
-function outcomeOf({ report, phase, flaky }: JobRecord): CloseDocument['outcome'] {
-  if (phase === 'checked') return 'known'
+function outcomeOf({ report, phase, flaky, known }: JobRecord): CloseDocument['outcome'] {
+  if (phase === 'checked') return known?.trial ? 'trial' : 'known'
   if (report === undefined) return 'unresolved'
   return flaky ? 'flaky' : 'accepted'
 }
@@ -63,11 +64,11 @@ function seatEntry(seat: JobRecord['seats'][number], answers: Answer[]): CloseDo
   const entry = { volunteer, role, operator, weight }
   if (seat.state === 'leased') return { ...entry, end: 'job-ended' }
   if (seat.state !== 'submitted') return { ...entry, end: seat.end }
-  const answer = answers.find(one => one.volunteer === volunteer)?.answer
+  const said = answers.find(one => one.volunteer === volunteer)
   return {
     ...entry,
     end: 'submitted',
     attestation: seat.submission.attestation,
-    ...(answer !== undefined && { answer }),
+    ...(said && { answer: said.answer, across: said.across }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { ringRuns } from '../consensus/book.ts'
 import { rulesOf } from '../consensus/classes.ts'
 import { acrossJobs, answerOf, decide } from '../consensus/decide.ts'
 import { chance } from '../consensus/draw.ts'
@@ -7,6 +8,7 @@ import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Random } from './new-job.ts'
 import { castsOf, isFinished, type JobRecord, newJobRecord } from './state.ts'
+import type { Trust } from './trust.ts'
 
 export interface KnownOptions {
   jobs: Jobs
@@ -35,15 +37,45 @@ export async function holdForKnown(record: JobRecord, options: KnownOptions): Pr
   const [winner] = decision.kind === 'accept' ? decision.agreeing : []
   const right = casts.find(cast => cast.volunteer === winner)
   if (!right) return false
-  const hex = () => Buffer.from(random(16)).toString('hex')
-  const repeated = newJobRecord(
-    { ...record.job, nonce: hex() },
-    clock.now(),
-    rulesOf('K', { extra: 0, spotReferees: 0, referees: 0 }),
-    hex(),
-    { of: record.id, answer: sha256(answerOf(acrossJobs(right.ballot))) },
-  )
+  const answer = sha256(answerOf(acrossJobs(right.ballot)))
+  const repeated = repeatOf(record, { of: record.id, answer, trial: false }, clock.now(), random)
   await jobs.add([repeated])
   await jobs.apply(record.id, { type: 'repeated', by: repeated.id })
   return true
+}
+
+/** Referee runs of one suspected job at a time. */
+const trialsAtOnce = 5
+
+/** Has referees run jobs again whose dissenters may be a ring, until one bears them out or all that are needed have not. */
+export async function tryRings({
+  jobs,
+  clock,
+  random,
+  trust,
+}: KnownOptions & { trust: Trust }): Promise<void> {
+  for (const { job, answer, refuted } of [...trust.book.suspicions()]) {
+    const record = await jobs.find(job)
+    if (!record) continue
+    let open = 0
+    for (const { known } of jobs.unfinished()) if (known?.trial && known.of === job) open += 1
+    const wanted = Math.min(trialsAtOnce, ringRuns - refuted) - open
+    const known = { of: job, answer, trial: true }
+    const repeats = Array.from({ length: Math.max(0, wanted) }, () =>
+      repeatOf(record, known, clock.now(), random),
+    )
+    if (repeats.length > 0) await jobs.add(repeats)
+  }
+}
+
+/** The same file and settings once more, for one volunteer, with a fresh nonce. */
+function repeatOf(
+  record: JobRecord,
+  known: NonNullable<JobRecord['known']>,
+  now: number,
+  random: Random,
+): JobRecord {
+  const hex = () => Buffer.from(random(16)).toString('hex')
+  const rules = rulesOf('K', { extra: 0, spotReferees: 0, referees: 0 })
+  return newJobRecord({ ...record.job, nonce: hex() }, now, rules, hex(), known)
 }

@@ -3,11 +3,12 @@ import type { Logger } from '../logger.ts'
 import type { Background } from './background.ts'
 import { type BeaconOptions, drawJobs } from './beacon.ts'
 import type { Jobs } from './jobs.ts'
+import { type KnownOptions, tryRings } from './known.ts'
 import { type RecheckOptions, recheckJobs } from './recheck.ts'
 import type { Records } from './records.ts'
 import type { Trust } from './trust.ts'
 
-export interface LogKeeperOptions extends BeaconOptions, RecheckOptions {
+export interface LogKeeperOptions extends BeaconOptions, RecheckOptions, KnownOptions {
   jobs: Jobs
   records: Records
   trust: Trust
@@ -27,6 +28,7 @@ export function createLogKeeper(options: LogKeeperOptions): () => void {
     try {
       await trust.refresh()
       await recheckJobs(options)
+      await tryRings(options)
       if (publicLog.ledger.size() > publicLog.sequencer.size()) await publicLog.settle()
       await drawJobs(options)
     } catch (error) {

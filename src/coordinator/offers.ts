@@ -92,8 +92,8 @@ export function createOffers({ trust, roster, clock, config }: OffersOptions): O
   }
 }
 
-function isFor({ rules }: JobRecord, role: Role, { established, referee }: RosterMember): boolean {
-  if (role === 'referee') return referee
+function isFor({ rules, known }: JobRecord, role: Role, { established, referee }: RosterMember): boolean {
+  if (role === 'referee' || known?.trial) return referee
   // Where the answer is known, a newcomer may sit as well: that is how it gets to be checked.
   if (rules.jobClass === 'K') return !referee
   return !referee && (role === 'shadow' ? !established : established)

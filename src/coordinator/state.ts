@@ -90,8 +90,11 @@ export const StoredJob = z.strictObject({
   reason: z.string().max(1_000).optional(),
   /** Whether honest runs were seen to differ. */
   flaky: z.boolean().optional(),
-  /** Of a job of class `K`: the one it repeats, and the digest of the answer that is right. */
-  known: z.strictObject({ of: Sha256, answer: Sha256 }).optional(),
+  /**
+   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right; or, in a trial, the one that is
+   * suspected.
+   */
+  known: z.strictObject({ of: Sha256, answer: Sha256, trial: z.boolean() }).optional(),
   /** The job of class `K` made of this one; its report is held back meanwhile, so that nobody can copy from it. */
   repeatedBy: Sha256.optional(),
   /** Attestation id of the report, once it is signed and in the log. */
@@ -164,7 +167,7 @@ export function taskOf({
   known,
 }: Pick<StoredJob, 'job' | 'rules' | 'salt' | 'known'>): TaskDocument {
   const task = { schema: 'pyti.task/1', job, jobClass: rules.jobClass, salt } as const
-  return known ? { ...task, repeats: known.of } : task
+  return known ? { ...task, repeats: known.of, trial: known.trial } : task
 }
 
 export function isOpen(record: StoredJob): boolean {

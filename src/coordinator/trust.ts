@@ -1,7 +1,7 @@
 import type { PolicyDocument, RosterDocument, RosterMember } from '../attest/documents.ts'
 import { type Clock, dayOf } from '../clock.ts'
 import { Book, type Change, tagsOf } from '../consensus/book.ts'
-import { classes } from '../consensus/classes.ts'
+import { classes, riskFactor } from '../consensus/classes.ts'
 import { graduate } from '../consensus/consequences.ts'
 import { checksOn, weightOf } from '../consensus/credibility.ts'
 import { chance } from '../consensus/draw.ts'
@@ -14,9 +14,6 @@ import type { Ledger } from './ledger.ts'
 import { documentsOf, type Logged, logged, showing } from './log-documents.ts'
 import type { Records } from './records.ts'
 import { type JobRecord, submittedSeats } from './state.ts'
-
-/** While reports rest on volunteers that were banned, they are made again so much more often than others are looked at. */
-const riskFactor = 5
 
 /** Who volunteers are to the coordinator: what they have earned, kept as entries of the log. */
 export interface Trust {
@@ -104,11 +101,14 @@ export function createTrust({ ledger, records, clock, policy, config }: TrustOpt
       stale = true
       const { writes, entries } = logged(records, 'close', closed)
       const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
-      const again = closed.changes.flatMap(change =>
-        change.type === 'withdrawn'
-          ? [records.rechecks.put(change.job, { because: record.id, withdraw: true })]
-          : [],
-      )
+      const again = closed.changes.flatMap(change => {
+        if (change.type === 'withdrawn')
+          return [records.rechecks.put(change.job, { because: record.id, withdraw: true })]
+        // What was refuted is now borne out: the job does not repeat, which its report should say.
+        if (change.type === 'tried' && change.bornOut)
+          return [records.rechecks.put(change.job, { because: record.id, withdraw: false })]
+        return []
+      })
       return {
         writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...riskiest(record)],
         entries,

@@ -1,6 +1,6 @@
 import { auditLog } from '../../src/attest/audit/audit.ts'
 import { openRecords } from '../../src/coordinator/records.ts'
-import { isFinished } from '../../src/coordinator/state.ts'
+import { isFinished, type StoredJob } from '../../src/coordinator/state.ts'
 import { messageOf } from '../../src/errors.ts'
 import type { SimChecks } from './sim-checks.ts'
 import type { SimStorage } from './sim-storage.ts'
@@ -21,12 +21,7 @@ export async function auditEnd(world: Ended): Promise<string[]> {
   const { jobs } = checks.jobs
   for (const job of accepted) if (!jobs.has(job)) wrong.push(`job ${job} is lost`)
   for (const job of jobs.values())
-    if (!isFinished(job)) {
-      const seats = job.seats.map(seat => `${seat.role} ${seat.state}`)
-      wrong.push(
-        `job ${job.id.slice(0, 8)} (class ${job.rules.jobClass}) never ends: ${job.phase}, wants ${job.wanted} ${job.wantedRole}, ${seats.join(', ')}; ${JSON.stringify(job.rules)}`,
-      )
-    }
+    if (!isFinished(job)) wrong.push(neverEnds(job))
   const records = openRecords(storage.store)
   for await (const [id] of records.outbox.entries()) wrong.push(`${id} was never shown`)
   for await (const [id] of records.rechecks.entries()) wrong.push(`job ${id} was never made anew`)
@@ -56,4 +51,10 @@ async function auditFolder({ storage, checks, logKey, witnesses }: Ended): Promi
     if (kind !== 'key' && !(await disk.read(`/log/document/${id}`)))
       wrong.push(`${kind} ${id} was never shown`)
   return wrong
+}
+
+function neverEnds({ id, rules, phase, wanted, wantedRole, seats, draw }: StoredJob): string {
+  const told = seats.map(seat => `${seat.volunteer.slice(-4)} ${seat.role} ${seat.state}`).join(', ')
+  const passed = draw?.passed.map(volunteer => volunteer.slice(-4)).join(' ')
+  return `job ${id.slice(0, 8)} never ends: ${phase}, wants ${wanted} ${wantedRole}; seats ${told}; passed ${passed}; referees ${draw?.referees}; ${JSON.stringify(rules)}`
 }

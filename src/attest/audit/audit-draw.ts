@@ -1,8 +1,9 @@
 import type { BeaconDocument, CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
 import type { Fault } from '../faults.ts'
 import { seedOf } from '../../consensus/draw.ts'
-import { type AuditState, documentOf, firstFrom, type Leaf, type Mark, rosterAt } from './audit-state.ts'
+import { type AuditState, documentOf, firstFrom, firstWith, type Leaf, type Mark, markAt, rosterAt } from './audit-state.ts'
 import { type DrawEvidence, steeringOf } from './fault-draw.ts'
+import type { Entry } from '../log/entry.ts'
 import { entryAt } from './open-log.ts'
 import { faultBase, proveDocument } from './prove.ts'
 import { isPlain, type Skipped, skippedOf } from './seats.ts'
@@ -38,7 +39,7 @@ export async function auditDraw(
     list.fault(check, index, detail, at === 0 ? await proofOf(state, closing, drawn, better) : undefined)
   }
   if (!draw || faults.length > 0) return []
-  const { value } = state.beacons.find(beacon => beacon.index === draw.beacon) ?? {}
+  const { value } = markAt(state.beacons, draw.beacon) ?? {}
   if (value === undefined || seedOf(value, close.job) !== draw.seed)
     list.fault('draws', index, 'the seed does not follow from the signatures of the witnesses of the policy')
   else list.held('draws')
@@ -81,10 +82,17 @@ async function drawnFrom(
   }
   if (!task) return undefined
   if (!draw) return { task: { ...announced, document: task } }
+  const entryOf = async (kind: 'roster' | 'beacon', marks: readonly Mark[], leaf: number): Promise<Entry> => {
+    const mark = markAt(marks, leaf)
+    return mark ? { kind, id: mark.id } : entryAt(state.source, state.log, leaf)
+  }
   const roster = await rosterAt(state, draw.roster)
-  const rosterEntry = await entryAt(state.source, state.log, draw.roster)
-  const beaconEntry = await entryAt(state.source, state.log, draw.beacon)
-  const beacon = beaconEntry.kind === 'beacon' ? await documentOf(state, { index: draw.beacon, entry: beaconEntry }, 'pyti.beacon/1') : undefined
+  const rosterEntry = await entryOf('roster', state.rosters, draw.roster)
+  const beaconEntry = await entryOf('beacon', state.beacons, draw.beacon)
+  const beacon =
+    beaconEntry.kind === 'beacon'
+      ? await documentOf(state, { index: draw.beacon, entry: beaconEntry }, 'pyti.beacon/1')
+      : undefined
   if ((rosterEntry.kind === 'roster' && !roster) || (beaconEntry.kind === 'beacon' && !beacon)) return undefined
   return {
     task: { ...announced, document: task },
@@ -100,8 +108,8 @@ async function betterLeaf(
   drawn: Drawn,
 ): Promise<(Leaf & { document: BeaconDocument | RosterDocument }) | undefined> {
   if (!draw || !drawn.beacon?.document || !drawn.roster?.document) return undefined
-  const used = state.beacons.find(beacon => beacon.index === draw.beacon)
-  const first = state.beacons.find(beacon => beacon.size > Math.max(task, draw.roster))
+  const used = markAt(state.beacons, draw.beacon)
+  const first = firstWith(state.beacons, beacon => beacon.size > Math.max(task, draw.roster))
   if (first && first.index < draw.beacon) return marked(state, first, 'beacon', 'pyti.beacon/1')
   const newer = firstFrom(state.rosters, draw.roster + 1)
   return newer && used && newer.index < used.size ? marked(state, newer, 'roster', 'pyti.roster/1') : undefined

@@ -21,7 +21,8 @@ export async function auditReport(state: AuditState, leaf: Leaf): Promise<void> 
     const { key, statement } = await openReport(envelope)
     const { subject } = statement.predicate.job.definition
     state.reportKey ??= key
-    if (state.reportKey !== key)
+    if (state.root) state.root.judge({ key, log: state.log.vkey.name, index })
+    if (!state.root && state.reportKey !== key)
       list.fault('reports', index, `it is signed with ${key}, the reports before it with ${state.reportKey}`)
     else if (entry.subject !== subject.sha256 || entry.purl !== purlOf(subject))
       list.fault('reports', index, 'its leaf is about another file')

@@ -6,6 +6,7 @@ import type { Fault } from '../faults.ts'
 import type { Entry } from '../log/entry.ts'
 import type { ReportStatement } from '../report-statement.ts'
 import { type AuditFault, AuditList } from './audit-checks.ts'
+import type { RootState } from '../root-state.ts'
 import type { OpenLog } from './open-log.ts'
 import type { Skipped } from './seats.ts'
 import { fetchDocument, fetchEnvelope, type LogSource } from './source.ts'
@@ -79,6 +80,8 @@ export interface AuditState {
   readonly reports: Map<string, SeenReport>
   readonly closed: Map<string, { index: number; report: string | undefined }>
   reportKey: string | undefined
+  /** Which keys may sign, once the log has a document that says so. */
+  root: RootState | undefined
   /** Faults that a roster after them would prove, with what else the proof needs. */
   readonly unproven: { fault: AuditFault; volunteer: string; index: number; finish: Finish }[]
   /** Withdrawals that the book has called for, by job. */
@@ -110,6 +113,7 @@ export function newState(
     reports: new Map(),
     closed: new Map(),
     reportKey: undefined,
+    root: undefined,
     unproven: [],
     due: new Map(),
   }
@@ -162,22 +166,34 @@ const rostersKept = 32
 /** A roster by its leaf; the last ones are kept. */
 export async function rosterAt(state: AuditState, index: number): Promise<RosterDocument | undefined> {
   const known = state.rosterCache.get(index)
-  const mark = firstFrom(state.rosters, index)
-  if (known || mark?.index !== index) return known
+  const mark = markAt(state.rosters, index)
+  if (known || !mark) return known
   const found = await documentOf(state, { index, entry: { kind: 'roster', id: mark.id } }, 'pyti.roster/1')
   if (found) keepRoster(state, index, found)
   return found
 }
 
 /** The first of the marks, which rise, at or after a leaf. */
-export function firstFrom<M extends { readonly index: number }>(marks: readonly M[], index: number): M | undefined {
+export function firstFrom<M extends Mark>(marks: readonly M[], index: number): M | undefined {
+  return firstWith(marks, mark => mark.index >= index)
+}
+
+/** The first that has what all after it have too. */
+export function firstWith<M>(marks: readonly M[], has: (mark: M) => boolean): M | undefined {
   let [low, high] = [0, marks.length]
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((marks[middle]?.index ?? 0) < index) low = middle + 1
-    else high = middle
+    const mark = marks[middle]
+    if (mark !== undefined && has(mark)) high = middle
+    else low = middle + 1
   }
   return marks[low]
+}
+
+/** The one of the marks that is this very leaf. */
+export function markAt<M extends Mark>(marks: readonly M[], index: number): M | undefined {
+  const mark = firstFrom(marks, index)
+  return mark?.index === index ? mark : undefined
 }
 
 export function keepRoster({ rosterCache }: AuditState, index: number, roster: RosterDocument): void {

@@ -3,6 +3,7 @@ import { toBase64, toHex } from '../../wire/bytes.ts'
 import { openCheckpoint } from '../log/checkpoint.ts'
 import { consistencyProof, rootAt } from '../log/merkle.ts'
 import type { Fault } from '../faults.ts'
+import { createRootState } from '../root-state.ts'
 import type { AuditCheck, AuditFault } from './audit-checks.ts'
 import { auditClose } from './audit-close.ts'
 import { proveSkips } from './audit-draw.ts'
@@ -115,11 +116,16 @@ async function auditLeaf(state: AuditState, leaf: Leaf): Promise<void> {
       await auditWithdrawal(state, leaf)
       break
     case 'key':
-      // Which key signs reports from here on is for whoever reads key documents.
-      state.reportKey = undefined
-      state.list.unknown('reports', 'the report key was changed by a document that this version does not read')
+      await auditRoot(state, leaf)
       break
   }
+}
+
+/** From here on the root document says which key may sign reports; whether the root was signed well is for `pyti verify --root`. */
+async function auditRoot(state: AuditState, leaf: Leaf): Promise<void> {
+  const root = await documentOf(state, leaf, 'pyti.root/1')
+  if (root) state.root = createRootState(root, [])
+  else state.list.unknown('reports', `the root document in leaf ${leaf.index} is missing`)
 }
 
 async function auditWithdrawal(state: AuditState, leaf: Leaf): Promise<void> {

@@ -51,7 +51,9 @@ export function decisionFaults(close: CloseDocument, repeats: boolean): string[]
   const expected = outcome === 'accepted' ? 'accept' : 'flaky'
   if (decision.kind !== expected) return [`it ended ${outcome}, but from the answers follows ${sayOf(decision)}`]
   const agreeing = decision.kind === 'accept' ? decision.agreeing : []
-  if (seats.some(seat => agreeing.includes(seat.volunteer) && seat.answer !== accepted))
+  const isWrong = ({ volunteer, answer }: CloseDocument['seats'][number]) =>
+    agreeing.includes(volunteer) && answer !== undefined && answer !== accepted
+  if (seats.some(isWrong))
     return ['the answer that was accepted is not that of the volunteers who agree']
   return outcome === 'flaky' && accepted !== undefined ? ['it ended flaky, but names an accepted answer'] : []
 }

@@ -39,16 +39,11 @@ interface RotateFlags extends DraftFlags {
 const day = 24 * 60 * 60 * 1_000
 
 export function rootCommand(): Command {
-  return new Command('root')
+  const command = new Command('root')
     .summary('say which keys may sign for a coordinator, and change them')
     .description(
       'Makes, signs and shows root files: which keys may sign reports and the log of a coordinator, from which leaf on, and which witnesses must. Several people hold the root keys, best on machines without a network.',
     )
-    .addCommand(keyCommand())
-    .addCommand(initCommand())
-    .addCommand(rotateCommand())
-    .addCommand(signCommand())
-    .addCommand(showCommand())
     .addHelpText(
       'after',
       `
@@ -61,6 +56,9 @@ Examples:
 
 Exit code: 0; 1 a signature does not hold, or \`show\` finds a draft or an expired root; 2 bad usage.`,
     )
+  for (const part of [keyCommand(), initCommand(), rotateCommand(), signCommand(), showCommand()])
+    command.addCommand(part.exitOverride())
+  return command
 }
 
 function keyCommand(): Command {
