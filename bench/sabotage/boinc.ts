@@ -16,7 +16,7 @@ export function createBoincAdaptive(): Scheme {
     name: 'BOINC adaptive',
     join: () => {},
     isBanned: () => false,
-    takeWithdrawn: () => [],
+    takeRevisions: () => [],
     settle(job, world, learn) {
       let quorum = 2
       const { votes, silent, decision } = poll(

@@ -46,8 +46,11 @@ export interface Cell {
   /** Jobs called flaky that are; flaky jobs called so. */
   flakyPrecision: Estimate
   flakyRecall: Estimate
-  /** Answers the banned hostile gave up to their ban. */
+  /** Answers the banned hostile gave up to their ban, and those of them that were refuted. */
   untilBan: Estimate
+  refutedUntilBan: Estimate
+  /** Most that any of them needed; 0: none was banned, or the scheme does not count. */
+  refutedUntilBanMost: number
   /** Share of jobs in which a referee had a part. */
   refereed: Estimate
   /** Largest share of the operators that count that was hostile. */
@@ -111,7 +114,7 @@ function simulate(options: CellOptions, tally: ReturnType<typeof createTally>, n
       }
       const job = next()
       const outcome = scheme.settle(job, world, true)
-      tally.add(job, outcome, scheme.takeWithdrawn())
+      tally.add(job, outcome, scheme.takeRevisions())
     }
   tally.end(world, scheme, strategy === 'A4')
   return pool.figures()

@@ -7,7 +7,7 @@ export function createFirstAgree(quorum: number): Scheme {
     name: `first ${quorum} agree`,
     join: () => {},
     isBanned: () => false,
-    takeWithdrawn: () => [],
+    takeRevisions: () => [],
     settle(job, world) {
       const { votes, decision } = poll(
         job,

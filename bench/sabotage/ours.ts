@@ -1,123 +1,186 @@
 import { Book, type Change } from '../../src/consensus/book.ts'
-import { classes, type JobClass, rulesOf } from '../../src/consensus/classes.ts'
+import {
+  classes,
+  classOf,
+  type JobClass,
+  riskFactor,
+  rulesOf,
+  shadowPerMille,
+} from '../../src/consensus/classes.ts'
 import { type Closed, graduate, settleClosed } from '../../src/consensus/consequences.ts'
 import { chance, extraSeats, seedOf } from '../../src/consensus/draw.ts'
-import type { Scheme } from './scheme.ts'
-import { type Bench, Trial } from './trial.ts'
+import { tryRing } from './referee-trials.ts'
+import type { Outcome, Revision, Scheme } from './scheme.ts'
+import { Trial } from './trial.ts'
 import type { Job, Operator, World } from './world.ts'
 
-/** Per mille of jobs, as the coordinator has them: a known-answer run beside it, a shadow seat while somebody waits for one. */
-const [knownShare, shadowShare] = [30, 300]
-/** As the coordinator has it: while reports rest on the banned, the riskiest is run again so much more often than others are audited. */
-const riskFactor = 5
+/** Per mille of agreed jobs that one volunteer runs again as a known one: the coordinator's default. */
+const knownPerMille = 30
 /** In each platform class. */
 const referees = Array.from({ length: 10 }, (_, index) => `referee-${index}`)
 
-/** PyTI: every draw, decision and consequence comes from src/consensus; only what operators answer is simulated. */
-export function createOurs(jobClass: JobClass): Scheme {
+/** What volunteers are asked: a job, or one of the past again. */
+interface Task {
+  readonly id: string
+  readonly job: Job
+  readonly jobClass: JobClass
+}
+
+/**
+ * PyTI: every decision and consequence comes from src/consensus; only what operators answer is simulated. As with the
+ * coordinator, a job whose report is in doubt is made again by volunteers drawn anew, and accepted jobs are run by no referee.
+ */
+export function createOurs(firstClass: JobClass): Scheme {
   const book = new Book()
   for (const volunteer of referees)
     book.apply({ type: 'joined', volunteer, operator: volunteer, network: '', vouched: 'referee' }, 0)
   /** Whose answers do not count, or not any more. */
   let waiting: Operator[] = []
-  let withdrawn: number[] = []
-  /** Accepted and live, for whoever looks at them again. */
-  const live = new Map<string, Trial>()
+  let revisions: Revision[] = []
+  /** Jobs with a report, by the id of their task. */
+  const reported = new Map<string, Job>()
+  /** Job -> the task whose report holds. */
+  const current = new Map<number, string>()
+  let again: Job[] = []
+  let [repeats, day] = [0, 0]
+  /** The coordinator makes a job again in the class of one that has a report. */
+  const laterClass = classOf({
+    weighed: true,
+    reported: true,
+    popular: firstClass === 'H',
+    accusing: firstClass === 'X',
+  })
 
-  const note = (changes: readonly Change[]) => {
-    for (const change of changes) if (change.type === 'withdrawn') takeBack(change.job)
-  }
-  const takeBack = (id: string) => {
-    live.delete(id)
-    withdrawn.push(Number(id))
-  }
-  const settleFor = (closed: Closed, day: number) => note(settleClosed(book, closed, day))
-
-  const open = (job: Job, world: World, shadow?: Operator): Trial => {
-    const bench: Bench = { world, book, referees, quorum: classes[jobClass].quorum }
-    const seed = seedOf(String(world.random.next()), String(job.index))
+  /** @param taken the class whose job volunteers take it for */
+  const open = ({ id, job, jobClass }: Task, world: World, taken = jobClass): Trial => {
+    const seed = seedOf(String(world.random.next()), id)
     const salt = String(world.random.next())
-    const actual = job.known ? 'K' : jobClass
-    const { extra, referee } = classes[actual]
-    const rules = rulesOf(actual, {
+    const { extra, referee } = classes[jobClass]
+    const rules = rulesOf(jobClass, {
       extra: extraSeats(seed, salt, extra),
       spotReferees: chance(seed, salt, 'referee', referee) ? 1 : 0,
       referees: referees.length,
     })
-    const trial = new Trial(job, seed, rules, bench)
-    if (job.known) trial.runKnown()
-    else trial.run(shadow)
-    return trial
+    return new Trial({ id, job, seed, rules }, { world, book, referees, quorum: classes[taken].quorum })
   }
 
-  /** A referee runs an accepted job again. @returns runs */
-  const audit = (trial: Trial, day: number): number => {
-    const before = trial.accepted
-    const runs = trial.audit()
-    const id = String(trial.job.index)
-    book.audited(id)
-    if (trial.accepted === before) return runs
-    note([withdraw(id, day)])
-    settleFor(trial.closed(), day)
-    if (trial.accepted !== undefined) live.set(id, trial)
-    return runs
+  const settleFor = (closed: Closed) => {
+    for (const change of settleClosed(book, closed, day)) follow(change)
   }
-  const withdraw = (job: string, day: number): Change => {
-    const change: Change = { type: 'withdrawn', job }
-    book.apply(change, day)
-    return change
+
+  const follow = (change: Change) => {
+    if (change.type !== 'withdrawn' && !(change.type === 'tried' && change.bornOut)) return
+    const job = reported.get(change.job)
+    if (!job) return
+    again.push(job)
+    if (change.type !== 'withdrawn' || current.get(job.index) !== change.job) return
+    current.delete(job.index)
+    revisions.push({ job, made: 'withdrawn' })
+  }
+
+  /** One volunteer runs an agreed job before its report is out. @returns runs */
+  const check = ({ id, job, jobClass }: Task, trial: Trial, world: World): number => {
+    const { accepted } = trial
+    if (accepted === undefined || !world.random.chance(knownPerMille / 1000)) return 0
+    const known = open(
+      { id: `${id} known`, job: world.again(job, job.repeated), jobClass: 'K' },
+      world,
+      jobClass,
+    )
+    known.runKnown()
+    settleFor(known.closedAsKnown(accepted))
+    return known.outcome().runs
+  }
+
+  /** A report that rests on somebody who was banned, if this job may ask for that. */
+  const recheckRiskiest = (jobClass: JobClass, world: World) => {
+    if (!world.random.chance((classes[jobClass].audit * riskFactor) / 1000)) return
+    const riskiest = book.riskiest()
+    const job = riskiest === undefined ? undefined : reported.get(riskiest)
+    if (riskiest !== undefined) book.audited(riskiest)
+    if (job) again.push(job)
+  }
+
+  /** A task from its draw to all that follows from its end. */
+  const make = (task: Task, world: World): Outcome => {
+    const { id, job, jobClass } = task
+    const newcomer = world.random.chance(shadowPerMille / 1000)
+      ? waiting[world.random.below(waiting.length)]
+      : undefined
+    const trial = open(task, world)
+    trial.run(newcomer && world.isHere(newcomer) && !isBanned(newcomer) ? newcomer : undefined)
+    const outcome = trial.outcome()
+    const checks = outcome.checks + check(task, trial, world)
+    if (outcome.verdict !== 'unresolved') {
+      reported.set(id, job)
+      current.set(job.index, id)
+    }
+    settleFor(trial.closed())
+    recheckRiskiest(jobClass, world)
+    const tried = tryRing(task, { book, world, referees }, settleFor)
+    return { ...outcome, runs: outcome.runs + tried, referees: outcome.referees + tried, checks }
+  }
+
+  /** Jobs whose reports are in doubt, until there are none. */
+  const makeAgain = (world: World): Outcome[] => {
+    const outcomes: Outcome[] = []
+    for (let job = again.shift(); job; job = again.shift()) {
+      const id = `${job.index} again ${repeats++}`
+      const repeated = world.again(job, true)
+      const place = revisions.length
+      const outcome = make({ id, job: repeated, jobClass: laterClass }, world)
+      outcomes.push(outcome)
+      const { verdict, answer } = outcome
+      // What follows from it follows it.
+      if (verdict !== 'unresolved') revisions.splice(place, 0, { job: repeated, made: { verdict, answer } })
+    }
+    return outcomes
   }
 
   return {
-    name: `ours ${jobClass}`,
-    join(operator, day, founder) {
+    name: `ours ${firstClass}`,
+    join(operator, today, founder) {
       const { id, cluster } = operator
       const vouched = founder ? ('founder' as const) : undefined
-      book.apply({ type: 'joined', volunteer: id, operator: id, network: cluster, vouched }, day)
+      book.apply({ type: 'joined', volunteer: id, operator: id, network: cluster, vouched }, today)
       if (!founder) waiting.push(operator)
     },
     isBanned,
-    counts({ id }, day) {
+    refuted: ({ id }) => book.member(id)?.strikes ?? 0,
+    counts({ id }, today) {
       const member = book.member(id)
-      return member !== undefined && book.isEstablished(member, day)
+      return member !== undefined && book.isEstablished(member, today)
     },
-    takeWithdrawn() {
-      const taken = withdrawn
-      withdrawn = []
+    takeRevisions() {
+      const taken = revisions
+      revisions = []
       return taken
     },
-    dayEnds(day, { operators }) {
-      graduate(book, day)
+    dayEnds(today, { operators }) {
+      graduate(book, today)
       // Who lost what it had earned may earn it again.
       waiting = operators.filter(one => {
         const member = book.member(one.id)
-        return !one.gone && !isBanned(one) && member !== undefined && !book.isEstablished(member, day)
+        return !one.gone && !isBanned(one) && member !== undefined && !book.isEstablished(member, today)
       })
     },
     settle(job, world, learn) {
-      const { random } = world
-      let checks = 0
-      if (learn && random.chance(knownShare / 1000)) {
-        const known = open(world.likeJob(job), world)
-        settleFor(known.closedAsKnown(), job.day)
-        checks += known.outcome().runs
+      day = job.day
+      const task = { id: String(job.index), job, jobClass: firstClass }
+      if (!learn) {
+        const trial = open(task, world)
+        trial.run()
+        return trial.outcome()
       }
-      const newcomer = random.chance(shadowShare / 1000) ? waiting[random.below(waiting.length)] : undefined
-      const shadow = newcomer && world.isHere(newcomer) && !isBanned(newcomer) ? newcomer : undefined
-      const trial = open(job, world, shadow)
-      const outcome = trial.outcome()
-      checks += outcome.checks
-      if (!learn) return { ...outcome, checks }
-      settleFor(trial.closed(), job.day)
-      let again = 0
-      if (trial.accepted !== undefined) {
-        live.set(String(job.index), trial)
-        if (random.chance(classes[jobClass].audit / 1000)) again += audit(trial, job.day)
+      const outcome = make(task, world)
+      const others = makeAgain(world)
+      const sum = (of: (one: Outcome) => number) => others.reduce((all, one) => all + of(one), of(outcome))
+      return {
+        ...outcome,
+        runs: sum(one => one.runs),
+        referees: sum(one => one.referees),
+        checks: sum(one => one.checks),
       }
-      const risky = random.chance((classes[jobClass].audit * riskFactor) / 1000) ? book.riskiest() : undefined
-      const old = risky === undefined ? undefined : live.get(risky)
-      if (old) again += audit(old, job.day)
-      return { ...outcome, runs: outcome.runs + again, referees: outcome.referees + again, checks }
     },
   }
 

@@ -17,7 +17,7 @@ export function createPoco(trust: number): Scheme {
     name: `PoCo T=${trust.toLocaleString('en')}`,
     join: () => {},
     isBanned: () => false,
-    takeWithdrawn: () => [],
+    takeRevisions: () => [],
     settle(job, world, learn) {
       const { votes, silent, decision } = poll(
         job,

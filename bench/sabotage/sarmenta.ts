@@ -24,7 +24,7 @@ export function createSarmenta(threshold: number): Scheme {
     name: `Sarmenta ${threshold}`,
     join: () => {},
     isBanned: operator => banned.has(operator),
-    takeWithdrawn: () => [],
+    takeRevisions: () => [],
     settle(job, world, learn) {
       const { votes, decision } = poll(
         job,

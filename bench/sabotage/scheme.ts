@@ -12,6 +12,12 @@ export interface Outcome {
   checks: number
 }
 
+/** What became of a report later: taken back, or replaced because the job was made again. */
+export interface Revision {
+  job: Job
+  made: 'withdrawn' | { verdict: 'accept' | 'flaky'; answer?: Answer }
+}
+
 /** A way to decide jobs by asking operators to run them; it keeps its own reputation of every operator. */
 export interface Scheme {
   readonly name: string
@@ -22,8 +28,10 @@ export interface Scheme {
   isBanned(operator: Operator): boolean
   /** Whether an operator's answers decide anything today; without it: from its first run. */
   counts?(operator: Operator, day: number): boolean
-  /** Jobs whose accepted answers were taken back since the last call. */
-  takeWithdrawn(): readonly number[]
+  /** Answers of an operator that were refuted, as far as the scheme knows. */
+  refuted?(operator: Operator): number
+  /** Changes of earlier reports since the last call, in order. */
+  takeRevisions(): readonly Revision[]
   /** Once a simulated day. */
   dayEnds?(day: number, world: World): void
 }

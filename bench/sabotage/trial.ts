@@ -31,28 +31,32 @@ interface Seated extends Candidate {
 /** Candidates beyond the seats that are wanted: those whose tags collide are passed over. */
 const spare = 3
 
-/** One job from its draw to its report, and again when somebody looks at it later. */
-export class Trial {
+export interface Task {
+  readonly id: string
   readonly job: Job
+  /** Of its draw. */
   readonly seed: string
   readonly rules: Rules
+}
+
+/** One task from its draw to its end. */
+export class Trial {
+  readonly #task: Task
   readonly #bench: Bench
   #casts: Cast[] = []
   #seated: Seated[] = []
   #asked = new Set<Operator>()
   #decision: Decision = { kind: 'unresolved', reason: 'not asked yet', sections: [], tests: [] }
 
-  constructor(job: Job, seed: string, rules: Rules, bench: Bench) {
-    this.job = job
-    this.seed = seed
-    this.rules = rules
+  constructor(task: Task, bench: Bench) {
+    this.#task = task
     this.#bench = bench
   }
 
   /** Asks for what `decide` wants until it decides. */
   run(shadow?: Operator): void {
     for (let waiting = shadow; ; waiting = undefined) {
-      this.#decision = decide(this.#casts, this.rules)
+      this.#decision = decide(this.#casts, this.#task.rules)
       if (this.#decision.kind !== 'wait') return
       const { role, seats } = this.#decision
       const before = this.#casts.length
@@ -66,19 +70,11 @@ export class Trial {
 
   /** All seats answer, and the job's answer is known beforehand. */
   runKnown(): void {
-    while (this.#casts.length < this.rules.seats) {
+    while (this.#casts.length < this.#task.rules.seats) {
       const before = this.#casts.length
-      this.#askVolunteers('seat', this.rules.seats - before)
+      this.#askVolunteers('seat', this.#task.rules.seats - before)
       if (this.#casts.length === before && !this.#lost) return
     }
-  }
-
-  /** A referee runs it once more; what follows from that. @returns runs */
-  audit(): number {
-    const before = this.#casts.length
-    this.#askReferees(1)
-    this.run()
-    return this.#casts.length - before
   }
 
   get accepted(): Answer | undefined {
@@ -106,20 +102,21 @@ export class Trial {
     return this.#closed(outcome, this.accepted)
   }
 
-  closedAsKnown(): Closed {
-    return this.#closed('known', this.job.truth)
+  closedAsKnown(accepted: Answer): Closed {
+    return this.#closed('known', accepted)
   }
 
   #closed(outcome: Closed['outcome'], accepted: Answer | undefined): Closed {
+    const { id, rules } = this.#task
     return {
-      job: String(this.job.index),
+      job: id,
       outcome,
-      answers: this.#casts.map(({ volunteer, role, ballot }) => ({
-        volunteer,
-        role,
-        answer: answerOf(ballot),
-      })),
-      accepted: accepted === undefined ? undefined : answerOf(ballotOf(accepted)),
+      answers: this.#casts.map(({ volunteer, role, ballot }) => {
+        const answer = answerOf(ballot)
+        return { volunteer, role, answer, across: answer }
+      }),
+      accepted: accepted === undefined ? undefined : answerOfRun(accepted),
+      quorum: rules.quorum,
     }
   }
 
@@ -134,7 +131,7 @@ export class Trial {
       ? [...seats.map(({ operator }) => operator), shadow]
       : seats.map(({ operator }) => operator)
     for (const { operator } of seats) this.#asked.add(operator)
-    const answers = world.ask(this.job, all, held => this.#wouldDo(held))
+    const answers = world.ask(this.#task.job, all, held => this.#wouldDo(held))
     this.#lost = answers.length > 0
     answers.forEach((answer, index) => {
       const operator = all[index]
@@ -148,7 +145,7 @@ export class Trial {
         ballot: ballotOf(answer),
         role: seat ? role : 'shadow',
         cluster: operator.cluster,
-        weight: weightOf(checksOn(member.standing, this.job.day)),
+        weight: weightOf(checksOn(member.standing, this.#task.job.day)),
       })
     })
   }
@@ -164,10 +161,10 @@ export class Trial {
       if (!member) return
       this.#casts.push({
         volunteer: member.volunteer,
-        ballot: ballotOf(world.honest(this.job)),
+        ballot: ballotOf(world.honest(this.#task.job)),
         role: 'referee',
         cluster: member.volunteer,
-        weight: weightOf(checksOn(member.standing, this.job.day)),
+        weight: weightOf(checksOn(member.standing, this.#task.job.day)),
       })
     }
   }
@@ -182,7 +179,7 @@ export class Trial {
     const mayNot = (operator: Operator) => {
       if (this.#asked.has(operator) || sample.has(operator)) return true
       const member = book.member(operator.id)
-      return member === undefined || !book.isEstablished(member, this.job.day)
+      return member === undefined || !book.isEstablished(member, this.#task.job.day)
     }
     const candidates: Seated[] = []
     while (candidates.length < wanted + spare) {
@@ -192,7 +189,7 @@ export class Trial {
       sample.add(operator)
       candidates.push({ volunteer: operator.id, tags: tagsOf(member), operator })
     }
-    return nextSeats(ranked(candidates, this.seed), this.#seated, new Set(), wanted)
+    return nextSeats(ranked(candidates, this.#task.seed), this.#seated, new Set(), wanted)
   }
 
   /** For all the ring can know: the quorum is public, hidden seats and referees are not. */
@@ -200,10 +197,15 @@ export class Trial {
     const { book, quorum } = this.#bench
     const counted = held.filter(({ id }) => {
       const member = book.member(id)
-      return member !== undefined && book.isEstablished(member, this.job.day)
+      return member !== undefined && book.isEstablished(member, this.#task.job.day)
     })
     return counted.length >= quorum
   }
+}
+
+/** What a run says, as consequences compare it; nothing in it depends on the nonce. */
+export function answerOfRun(answer: Answer): string {
+  return answerOf(ballotOf(answer))
 }
 
 const ballots = new Map<Answer, Ballot>()

@@ -110,6 +110,11 @@ export class World {
     }
   }
 
+  /** A job of the past once more, at the time of now. @param repeated whether evidence of its earlier run is public */
+  again(job: Job, repeated: boolean): Job {
+    return { ...job, day: Math.floor(this.day), repeated, lying: false }
+  }
+
   /** One more job at the time of `job`, whose answer is known: not flaky, since its maker would not pick such a one. */
   likeJob(job: Job): Job {
     const { truth, lie } = this.options.strategy.question(this.random)

@@ -16,7 +16,7 @@ export interface RootVersion {
   readonly envelopes: readonly Envelope[]
 }
 
-export const rootFileBytes = 1024 * 1024
+export const rootFileBytes = 512 * 1024
 const linesMax = 2_000
 const versionsMax = 256
 const newline = 0x0a

@@ -7,7 +7,7 @@ import type { Paths } from './paths.ts'
 
 /** A whole network on loopback: one coordinator and some volunteers, each an operating-system process. */
 export interface LocalNetwork {
-  coordinator: { peer: string; address: string; reportKey: string }
+  coordinator: { peer: string; address: string; reportKey: string; logKey: string }
   nodes(): readonly ChildNode[]
   volunteers(): readonly ChildNode[]
   /** One more volunteer, as a dissent calls for. */
@@ -51,6 +51,7 @@ export async function startLocalNetwork(options: {
       peer,
       addresses,
       reportKey = '',
+      logKey = '',
     } = await start('coordinator', ['coordinator', '--quorum', String(quorum), '--python', options.python])
       .ready
     const address = addresses[0] ?? ''
@@ -70,7 +71,7 @@ export async function startLocalNetwork(options: {
     }
     await Promise.all(Array.from({ length: options.volunteers }, addVolunteer))
     return {
-      coordinator: { peer, address, reportKey },
+      coordinator: { peer, address, reportKey, logKey },
       nodes: () => nodes,
       volunteers: () => nodes.slice(1),
       addVolunteer,

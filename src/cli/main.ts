@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { auditCommand } from './commands/audit.ts'
 import { compareCommand } from './commands/compare.ts'
 import { coordinatorCommand } from './commands/coordinator.ts'
 import { demoCommand } from './commands/demo.ts'
@@ -13,6 +14,7 @@ import { submitCommand } from './commands/submit.ts'
 import { testCommand } from './commands/test.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { volunteerCommand } from './commands/volunteer.ts'
+import { whyCommand } from './commands/why.ts'
 import { witnessCommand } from './commands/witness.ts'
 import { exitCodes, reportError } from './output.ts'
 import { repositoryDir } from './paths.ts'
@@ -30,6 +32,8 @@ const program = new Command('pyti')
 for (const command of [
   testCommand(),
   verifyCommand(),
+  auditCommand(),
+  whyCommand(),
   exportCommand(),
   compareCommand(),
   coordinatorCommand(),

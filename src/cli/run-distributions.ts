@@ -22,7 +22,7 @@ export interface DistributionResult {
   target: Target
   summary: Summary
   /** Absent when no report was accepted. */
-  accepted?: { path: string; verification: Verification; text: string; trustedKey: string }
+  accepted?: { path: string; verification: Verification; text: string; trustedKey: string; logKey: string }
 }
 
 export interface RunOptions {
@@ -176,6 +176,7 @@ async function conclude(
   const verification = await verifyBundle(bytes, {
     distribution: { sha256: subject.sha256, size: subject.size },
     trustedKeys: [network.coordinator.reportKey],
+    logKey: network.coordinator.logKey,
     minimumVolunteers: Math.min(3, options.volunteers),
   })
   const { evaluation, report } = verification
@@ -211,7 +212,13 @@ async function conclude(
   return {
     target,
     summary,
-    accepted: { path, verification, text, trustedKey: network.coordinator.reportKey },
+    accepted: {
+      path,
+      verification,
+      text,
+      trustedKey: network.coordinator.reportKey,
+      logKey: network.coordinator.logKey,
+    },
   }
 }
 

@@ -19,7 +19,7 @@ import { createLedger } from './ledger.ts'
 import { createLogKeeper } from './log-keeper.ts'
 import type { JobRequest, Random } from './new-job.ts'
 import { createOffers } from './offers.ts'
-import { createPublicLog } from './public-log.ts'
+import { createPublicLog, logNameOf } from './public-log.ts'
 import { createPublisher } from './publisher.ts'
 import { openRecords } from './records.ts'
 import { createRefusals } from './refusals.ts'
@@ -75,9 +75,6 @@ export interface Coordinator {
   refusals(): Record<string, number>
 }
 
-/** Begins the name of every log of this software; the key makes it unique. */
-const logName = 'pyti.example/log'
-
 /** Puts the parts together; the only state beside the store is what `start` reads from it. */
 export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const { network, store, blobs, clock, random, log, config } = deps
@@ -104,7 +101,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     records,
     files: deps.logFiles,
     signer: deps.logSigner,
-    origin: `${logName}/${peerIdFromPublicKey(deps.logSigner.publicKey)}`,
+    origin: logNameOf(deps.logSigner.publicKey),
     onFailure: fail,
   })
   const { founders, referees, witnesses, quorum } = config

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import { messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { CommandError } from '../net/command-error.ts'
+import { peerIdFromPublicKey } from '../peer-id.ts'
 import type { Store } from '../store/store.ts'
 import type { TileFiles } from '../store/tile-files.ts'
 import { toBase64, toHex } from '../wire/bytes.ts'
@@ -32,6 +33,11 @@ export interface PublicLog {
   head(size: number): Promise<CommandReply<'log-head'>>
   /** `.tlog-proof` of an attestation. @throws CommandError `NOT_FOUND` */
   proof(attestation: string): Promise<string>
+}
+
+/** What the log with this key is called: its name is part of all it signs. */
+export function logNameOf(publicKey: Uint8Array): string {
+  return `pyti.example/log/${peerIdFromPublicKey(publicKey)}`
 }
 
 export interface PublicLogOptions {

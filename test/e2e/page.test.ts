@@ -109,7 +109,7 @@ describe('verify.html in Chromium', { skip, timeout: 120_000 }, () => {
     const shown = await shownBy(page)
     assert.equal(shown.headline, 'Verified: sample-1.0.tar.gz is "clean"')
     const notOk = shown.checks.filter(({ state }) => state !== 'ok').map(({ name }) => name)
-    assert.deepEqual(notOk, ['witnesses', 'log-consistency'], 'nothing was given for these two')
+    assert.deepEqual(notOk, ['root', 'witnesses', 'log-consistency'], 'nothing was given for these')
 
     await page.choose('#distribution', join(folder, 'other'))
     assert.deepEqual(failedIn(await shownBy(page)), ['distribution'])

@@ -1,8 +1,9 @@
-import { beaconValue } from '../../src/attest/beacon.ts'
-import { type LogSource } from '../../src/attest/audit/source.ts'
+import { closedOf } from '../../src/attest/audit/decisions.ts'
+import { drawnRules } from '../../src/attest/audit/draws.ts'
 import { membersOf } from '../../src/attest/audit/roster-members.ts'
 import { isFor } from '../../src/attest/audit/seats.ts'
-import { drawnRules } from '../../src/attest/audit/draws.ts'
+import type { LogSource } from '../../src/attest/audit/source.ts'
+import { beaconValue } from '../../src/attest/beacon.ts'
 import { encodeBundle } from '../../src/attest/bundle.ts'
 import {
   type CloseDocument,
@@ -21,21 +22,25 @@ import { addSignature, parseVkey, signNote } from '../../src/attest/log/note.ts'
 import { bundlesToWrite, encodeEntries, makeTile, pathOf, tilesToWrite } from '../../src/attest/log/tiles.ts'
 import { minorityOf } from '../../src/attest/minority.ts'
 import { rawDataStatement } from '../../src/attest/raw-statement.ts'
-import { purlOf, type ReportStatement, reportStatement, type Voter } from '../../src/attest/report-statement.ts'
-import { Book, type Change } from '../../src/consensus/book.ts'
+import {
+  purlOf,
+  type ReportStatement,
+  reportStatement,
+  type Voter,
+} from '../../src/attest/report-statement.ts'
 import { ballotOf } from '../../src/consensus/ballot.ts'
+import { Book, type Change } from '../../src/consensus/book.ts'
 import type { JobClass } from '../../src/consensus/classes.ts'
 import { graduate, settleClosed } from '../../src/consensus/consequences.ts'
-import { answerOf, type Cast, decide, type Role, type Rules } from '../../src/consensus/decide.ts'
+import { acrossJobs, answerOf, type Cast, decide, type Role, type Rules } from '../../src/consensus/decide.ts'
 import { chance, nextSeats, ranked, seedOf } from '../../src/consensus/draw.ts'
 import { evaluate } from '../../src/report/evaluate.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import type { Envelope } from '../../src/wire/envelope.ts'
 import { type Job, jobId } from '../../src/wire/job.ts'
 import type { RawData } from '../../src/wire/raw-data.ts'
-import { closedOf } from '../../src/attest/audit/decisions.ts'
 import { type TestIdentity, testIdentity, testJob, testRawData, testSubject, withTask } from './raw-data.ts'
-import { testSigner, type TestSigner } from './small-log.ts'
+import { type TestSigner, testSigner } from './small-log.ts'
 
 /** Where a dishonest coordinator puts its hand in; each is called for every job or roster, and leaves it alone if it likes. */
 export interface Tampering {
@@ -71,7 +76,11 @@ export interface Done {
   readonly close: CloseDocument
   readonly closeIndex: number
   readonly answers: readonly Answered[]
-  readonly report?: { readonly index: number; readonly envelope: Envelope; readonly statement: ReportStatement }
+  readonly report?: {
+    readonly index: number
+    readonly envelope: Envelope
+    readonly statement: ReportStatement
+  }
 }
 
 /** A log with nothing but files, as anybody sees it. */
@@ -104,7 +113,13 @@ export async function makeLog(
   tampering: Tampering = {},
   options: Partial<MakerOptions> = {},
 ): Promise<MadeLog> {
-  const maker = new LogMaker(seed, tampering, { lies: 250, sleeps: 0, wobbles: 50, name: 'log.example/pyti', ...options })
+  const maker = new LogMaker(seed, tampering, {
+    lies: 250,
+    sleeps: 0,
+    wobbles: 50,
+    name: 'log.example/pyti',
+    ...options,
+  })
   await maker.begin()
   for (let job = 0; job < jobs; job++) await maker.runJob(job)
   return maker.finish()
@@ -202,7 +217,13 @@ export class LogMaker {
       people.map((one, n): Change => {
         const vouched = referees.includes(one) ? 'referee' : founders.includes(one) ? 'founder' : undefined
         const network = n === 3 || n === 4 ? '192.0.2' : ''
-        return { type: 'joined', volunteer: one.peerId, operator: `operator-${n}`, network, ...(vouched && { vouched }) }
+        return {
+          type: 'joined',
+          volunteer: one.peerId,
+          operator: `operator-${n}`,
+          network,
+          ...(vouched && { vouched }),
+        }
       }),
     )
   }
@@ -246,7 +267,9 @@ export class LogMaker {
   /** Logs a beacon and draws from it. */
   async logBeacon(roster: number, job: string): Promise<NonNullable<CloseDocument['draw']>> {
     const checkpoint = await this.checkpoint()
-    const value = await beaconValue({ checkpoint }, parseVkey(this.log.logVkey), [parseVkey(this.witness.witnessVkey)])
+    const value = await beaconValue({ checkpoint }, parseVkey(this.log.logVkey), [
+      parseVkey(this.witness.witnessVkey),
+    ])
     const beacon = this.appendDocument('beacon', { schema: 'pyti.beacon/1', checkpoint })
     return { roster, beacon, seed: seedOf(value, job), passed: [] }
   }
@@ -287,12 +310,13 @@ export class LogMaker {
         end: 'submitted',
         attestation,
         answer: sha256(answerOf(ballot)),
+        across: sha256(answerOf(acrossJobs(ballot))),
       })
       sitting.push(member)
     }
 
     const candidatesFor = (role: Role) =>
-      order.filter(one => isFor(role, one) && this.book.member(one.volunteer)?.banned === undefined)
+      order.filter(one => isFor(task, role, one) && this.book.member(one.volunteer)?.banned === undefined)
 
     if (chance(draw.seed, task.salt, 'shadow', 300)) {
       const [shadow] = nextSeats(candidatesFor('shadow'), sitting, new Set(), 1)
@@ -315,7 +339,15 @@ export class LogMaker {
       } else await answer(member, role)
       decision = decide(casts, rules)
     }
-    const base = { schema: 'pyti.close/1', job: jobId(task.job), day: this.day, task: taskIndex, draw, rules, seats } as const
+    const base = {
+      schema: 'pyti.close/1',
+      job: jobId(task.job),
+      day: this.day,
+      task: taskIndex,
+      draw,
+      rules,
+      seats,
+    } as const
     if (decision.kind !== 'accept' && decision.kind !== 'flaky') {
       const end: CloseDocument = { ...base, outcome: 'unresolved', reason: 'it ended so', changes: [] }
       return this.#end(number, task, end, answers)
@@ -363,7 +395,7 @@ export class LogMaker {
     answers: Answered[],
     report?: Done['report'],
   ): Promise<void> {
-    const honest = { ...unsettled, changes: settleClosed(this.book, closedOf(unsettled), this.day) }
+    const honest = { ...unsettled, changes: settleClosed(this.book, closedOf(unsettled, task), this.day) }
     const close = this.tampering.close?.(honest, number) ?? honest
     const closeIndex = this.appendDocument('close', close)
     this.show(task)
@@ -371,7 +403,8 @@ export class LogMaker {
     const done: Done = { task, close, closeIndex, answers, ...(report && { report }) }
     this.done.push(done)
     for (const change of honest.changes) {
-      const report = change.type === 'withdrawn' && this.done.find(one => one.close.job === change.job)?.close.report
+      const report =
+        change.type === 'withdrawn' && this.done.find(one => one.close.job === change.job)?.close.report
       if (report && change.type === 'withdrawn')
         this.appendDocument('withdrawal', {
           schema: 'pyti.withdrawal/1',

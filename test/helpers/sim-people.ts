@@ -5,8 +5,12 @@ import type { Character } from './sim-volunteer.ts'
 export interface SimShape {
   /** Whether seats are drawn and answers weighed. */
   weighed: boolean
+  /** A ring of two or three sits among few founders, most of whose seats it gets: bans, withdrawals, jobs made anew. */
+  ringed?: boolean
   volunteers: number
   jobs: number
+  /** Minutes until faults stop. */
+  minutes: number
 }
 
 export interface People {
@@ -72,7 +76,7 @@ function kindsOf(random: Random, count: number, bad: number): Kind[] {
   return kinds
 }
 
-export function populate(random: Random, { weighed, volunteers }: SimShape): People {
+export function populate(random: Random, { weighed, volunteers, ringed = false }: SimShape): People {
   const characters: Character[] = []
   const platforms = volunteers >= 40 ? ['x86-64-v3', 'x86-64-v2'] : ['x86-64-v3']
   const add = (kind: string, kinds: Kind[]): string[] =>
@@ -87,10 +91,14 @@ export function populate(random: Random, { weighed, volunteers }: SimShape): Peo
     add('volunteer', kindsOf(random, volunteers, Math.floor(volunteers / 6)))
     return { characters, founders: [], referees: [], ring: ringOf(characters) }
   }
-  const count = Math.floor(volunteers * 0.7)
-  const founders = add('founder', kindsOf(random, count, Math.floor(count / 9)))
+  const count = ringed ? 8 : Math.floor(volunteers * 0.7)
+  const ringKinds = Array.from({ length: count }, (_, at) =>
+    at < 2 + (random.chance(0.5) ? 1 : 0) ? ringMember : honest,
+  )
+  const founders = add('founder', ringed ? ringKinds : kindsOf(random, count, Math.floor(count / 9)))
   const ring = ringOf(characters)
-  const referees = random.chance(0.7) ? add('referee', Array(6 * platforms.length).fill(honest)) : []
+  const referees =
+    ringed || random.chance(0.7) ? add('referee', Array(6 * platforms.length).fill(honest)) : []
   add('newcomer', kindsOf(random, Math.max(3, volunteers - count - referees.length), 3))
   return { characters, founders, referees, ring }
 }

@@ -34,8 +34,6 @@ export interface SimResult {
 }
 
 const minute = 60_000
-/** When faults stop. */
-const calmAt = 10 * minute
 /** Every job must have ended by then, counted from the last fault. */
 const patience = 180 * minute
 const shownEvents = 40
@@ -48,6 +46,7 @@ export async function simulate(
   shape: SimShape,
   trace: (line: string) => void = () => {},
 ): Promise<SimResult> {
+  const calmAt = shape.minutes * minute
   const stream = (name: string) => createRandom(seedFor(seed, name))
   const random = stream('world')
   const queue = createSimQueue()
@@ -172,6 +171,12 @@ export async function simulate(
   }
   const client = network.line(await peerOf('client'), 'client', '')
 
+  /** Whoever asks a process that dies hears nothing. */
+  const answered = <T>(work: Promise<T> | undefined): Promise<T | undefined> =>
+    Promise.race([
+      work,
+      new Promise<undefined>(resolve => queue.after(minute, 'no answer', () => resolve(undefined))),
+    ])
   const accepted = new Set<string>()
   let asked = 0
   const submit = async (number: number): Promise<void> => {
@@ -184,7 +189,7 @@ export async function simulate(
         if (!byHand && !client.isOpen()) await client.open()
         const here = coordinator.running()
         const job = byHand
-          ? await here?.submit(request)
+          ? await answered(here?.submit(request))
           : (await client.call('submit', { subject, origin, tasks: [...tasks] })).job
         if (job !== undefined) {
           note(`job ${job.slice(0, 8)} (${request.subject.project}) is accepted`)
@@ -235,7 +240,7 @@ export async function simulate(
     restart()
   })
   if (random.chance(0.15))
-    queue.after(2 * minute + random.below(6 * minute), 'the machine sleeps', () => {
+    queue.after(random.below(calmAt), 'the machine sleeps', () => {
       queue.jump(random.chance(0.5) ? 10 * minute : 26 * 60 * minute)
       coordinator.disturbed()
     })
@@ -250,7 +255,7 @@ export async function simulate(
 
   const isOver = () =>
     calm &&
-    queue.now() > calmSince + 2 * minute &&
+    queue.now() > calmSince + minute &&
     asked === shape.jobs &&
     [...judge.jobs.jobs.values()].every(isFinished) &&
     judge.log.published() === judge.log.leaves.length
@@ -270,7 +275,7 @@ export async function simulate(
     await judge.settle()
     if (what === 'coordinator wakes') {
       checkReceipts()
-      quietUntil = isOver() ? Math.min(quietUntil, queue.now() + minute) : Number.POSITIVE_INFINITY
+      quietUntil = isOver() ? Math.min(quietUntil, queue.now() + minute / 2) : Number.POSITIVE_INFINITY
     }
     if (judge.faults.length > 0 || queue.now() > Math.min(quietUntil, calmSince + patience)) break
   }

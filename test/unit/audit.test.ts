@@ -18,7 +18,8 @@ import {
 const audit = (made: MadeLog, options: AuditOptions = {}): Promise<Audit> =>
   auditLog(made.source, { key: made.key, witnesses: [made.witness], ...options })
 
-const detailsOf = ({ faults }: Audit) => faults.map(({ check, leaf, detail }) => `${check} ${leaf}: ${detail}`)
+const detailsOf = ({ faults }: Audit) =>
+  faults.map(({ check, leaf, detail }) => `${check} ${leaf}: ${detail}`)
 
 describe('audit: honest logs', () => {
   it('finds nothing, whatever happens in them', async () => {
@@ -170,7 +171,10 @@ const cases: Record<string, Case> = {
     proof: 'steered-draw',
     close: (close, job) =>
       job === 5
-        ? { ...close, seats: close.seats.map((seat, at) => (at === 0 ? { ...seat, weight: 1_000_000 } : seat)) }
+        ? {
+            ...close,
+            seats: close.seats.map((seat, at) => (at === 0 ? { ...seat, weight: 1_000_000 } : seat)),
+          }
         : close,
   },
   'numbers two reports alike': {
@@ -194,7 +198,10 @@ const cases: Record<string, Case> = {
             ...statement,
             predicate: {
               ...statement.predicate,
-              verifier: { ...statement.predicate.verifier, id: `urn:pyti:coordinator:${otherReportKey.peerId}` },
+              verifier: {
+                ...statement.predicate.verifier,
+                id: `urn:pyti:coordinator:${otherReportKey.peerId}`,
+              },
             },
           }
         : statement,
@@ -300,7 +307,12 @@ const cases: Record<string, Case> = {
     after(maker, { close }, job) {
       const { report } = close
       if (job === 5 && report)
-        maker.appendDocument('withdrawal', { schema: 'pyti.withdrawal/1', job: close.job, report, because: close.job })
+        maker.appendDocument('withdrawal', {
+          schema: 'pyti.withdrawal/1',
+          job: close.job,
+          report,
+          because: close.job,
+        })
     },
   },
   'swaps the answers of two volunteers': {

@@ -21,7 +21,15 @@ import { signNote } from '../../src/attest/log/note.ts'
 import { formatReceipt } from '../../src/attest/log/receipt.ts'
 import { isCode } from '../../src/errors.ts'
 import { toBase64, toHex } from '../../src/wire/bytes.ts'
-import { answerFrom, bundleOf, type Done, type MadeLog, makeLog, ring, type Tampering } from '../helpers/log-maker.ts'
+import {
+  answerFrom,
+  bundleOf,
+  type Done,
+  type MadeLog,
+  makeLog,
+  ring,
+  type Tampering,
+} from '../helpers/log-maker.ts'
 
 const hashes = (made: MadeLog) => made.entries.map(entry => leafHash(formatEntry(entry)))
 
@@ -44,7 +52,9 @@ async function receiptFault(made: MadeLog, entry: Entry, mergeBy: number): Promi
 
 const rawEntry = async (made: MadeLog, done: Done): Promise<Entry> => {
   const { envelope } = await answerFrom(ring[0] ?? '', done.task.job, true)
-  const of = made.entries.find(entry => entry.kind === 'raw' && entry.subject === done.task.job.subject.sha256)
+  const of = made.entries.find(
+    entry => entry.kind === 'raw' && entry.subject === done.task.job.subject.sha256,
+  )
   return { kind: 'raw', id: attestationId(envelope), subject: of?.subject ?? '', purl: of?.purl ?? '' }
 }
 
@@ -64,7 +74,10 @@ async function realFaults(): Promise<Record<string, Fault>> {
   const log = await openLog(honest.source, { key: honest.key })
   const rival = await openLog(other.source, { key: other.key })
   const wrong = await makeLog(33, 6, {
-    report: statement => ({ ...statement, predicate: { ...statement.predicate, flaky: ['tests/x.py::test_a'] } }),
+    report: statement => ({
+      ...statement,
+      predicate: { ...statement.predicate, flaky: ['tests/x.py::test_a'] },
+    }),
   })
   const reported = wrong.done.find(done => done.report)
   if (!reported) assert.fail()
@@ -81,7 +94,10 @@ async function realFaults(): Promise<Record<string, Fault>> {
       heads: [faultBase(log).checkpoint, faultBase(rival).checkpoint],
       leaves: {
         index,
-        hashes: [toBase64(hashes(honest)[index] ?? assert.fail()), toBase64(hashes(other)[index] ?? assert.fail())],
+        hashes: [
+          toBase64(hashes(honest)[index] ?? assert.fail()),
+          toBase64(hashes(other)[index] ?? assert.fail()),
+        ],
         proofs: [(await leafOf(honest, index)).proof, (await leafOf(other, index)).proof],
       },
     },
@@ -111,7 +127,9 @@ async function realFaults(): Promise<Record<string, Fault>> {
       {
         report(statement) {
           const { supersedes, ...predicate } = statement.predicate
-          return supersedes === undefined ? statement : { ...statement, predicate: { ...predicate, sequence: 1 } }
+          return supersedes === undefined
+            ? statement
+            : { ...statement, predicate: { ...predicate, sequence: 1 } }
         },
       },
       'double-sequence',
@@ -178,10 +196,16 @@ async function* accusations(made: MadeLog): AsyncGenerator<Fault> {
   const reports = made.done.flatMap(({ report }) => (report ? [report] : []))
   for (const report of reports)
     for (const { logIndex, envelope } of answers)
-      yield await droppedDissent(log, { ...at(logIndex), envelope }, { ...at(report.index), envelope: report.envelope })
+      yield await droppedDissent(
+        log,
+        { ...at(logIndex), envelope },
+        { ...at(report.index), envelope: report.envelope },
+      )
   for (const one of reports) for (const other of reports) yield doubleSequence(one.envelope, other.envelope)
   for (const done of made.done) if (done.report) yield wrongEvaluation(bundleOf(done))
-  const marks = made.entries.flatMap(({ kind }, index) => (kind === 'beacon' || kind === 'roster' ? [index] : []))
+  const marks = made.entries.flatMap(({ kind }, index) =>
+    kind === 'beacon' || kind === 'roster' ? [index] : [],
+  )
   for (const { close, closeIndex } of made.done) {
     if (!close.draw) continue
     const prove = async (index: number) => {
@@ -201,15 +225,29 @@ async function* accusations(made: MadeLog): AsyncGenerator<Fault> {
   }
   for (const { note, size } of made.maker.notes) {
     if (size === 0) continue
-    const older = await openLog({ fetch: async path => (path === 'checkpoint' ? Buffer.from(note) : undefined) }, { key: made.key })
+    const older = await openLog(
+      { fetch: async path => (path === 'checkpoint' ? Buffer.from(note) : undefined) },
+      { key: made.key },
+    )
     const { checkpoint: small } = faultBase(older)
     const { checkpoint, ...head } = faultBase(log)
     const proof = (await consistencyProof(size, log.checkpoint.size, log.read)).map(toBase64)
     yield { ...head, kind: 'fork', heads: [small, checkpoint] }
-    yield { ...head, kind: 'fork', heads: [small, checkpoint], prefix: { root: toBase64(older.checkpoint.root), proof } }
-    yield { ...head, kind: 'fork', heads: [small, checkpoint], prefix: { root: toBase64(log.checkpoint.root), proof } }
+    yield {
+      ...head,
+      kind: 'fork',
+      heads: [small, checkpoint],
+      prefix: { root: toBase64(older.checkpoint.root), proof },
+    }
+    yield {
+      ...head,
+      kind: 'fork',
+      heads: [small, checkpoint],
+      prefix: { root: toBase64(log.checkpoint.root), proof },
+    }
   }
-  for (const { logIndex } of answers) yield await receiptFault(made, entryAt(logIndex), made.maker.time - 1_000)
+  for (const { logIndex } of answers)
+    yield await receiptFault(made, entryAt(logIndex), made.maker.time - 1_000)
   const [first] = made.done
   // Due after the last time the witness signed.
   if (first) yield await receiptFault(made, await rawEntry(made, first), made.maker.time + 1)
@@ -224,7 +262,11 @@ describe('fault proofs: false ones', () => {
         for await (const fault of accusations(made)) {
           tried += 1
           const bytes = encodeFault(fault)
-          assert.equal(await holds(bytes), false, `seed ${seed}: ${new TextDecoder().decode(bytes).slice(0, 500)}`)
+          assert.equal(
+            await holds(bytes),
+            false,
+            `seed ${seed}: ${new TextDecoder().decode(bytes).slice(0, 500)}`,
+          )
         }
       }),
       { seed: 1, numRuns: 3 },
@@ -235,7 +277,13 @@ describe('fault proofs: false ones', () => {
 
   it('takes no file of another form', () => {
     const fault: Fault = doubleSequence(...pairOfEnvelopes())
-    for (const text of ['', '{}\n', '[]\n', `${JSON.stringify(fault)}`, `${JSON.stringify({ ...fault, more: 1 })}\n`])
+    for (const text of [
+      '',
+      '{}\n',
+      '[]\n',
+      `${JSON.stringify(fault)}`,
+      `${JSON.stringify({ ...fault, more: 1 })}\n`,
+    ])
       assert.throws(() => decodeFault(Buffer.from(text)), { code: 'bad-fault' })
     assert.ok(!isFault(Buffer.from('{"payload":"","payloadType":"","signatures":[]}\n')))
   })

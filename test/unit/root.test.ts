@@ -6,7 +6,13 @@ import { formatVkey } from '../../src/attest/log/note.ts'
 import { openRoots, signRoot } from '../../src/attest/root.ts'
 import type { RootDocument } from '../../src/attest/root-document.ts'
 import { nextRoot } from '../../src/attest/root-draft.ts'
-import { decodeRoots, draftOf, encodeRoots, rootPayloadType } from '../../src/attest/root-file.ts'
+import {
+  decodeRoots,
+  draftOf,
+  encodeRoots,
+  rootFileBytes,
+  rootPayloadType,
+} from '../../src/attest/root-file.ts'
 import { peerIdFromPublicKey } from '../../src/peer-id.ts'
 import { canonicalBytes } from '../../src/wire/canonical.ts'
 import { coordinator, testLog, testLogKey } from '../helpers/bundle.ts'
@@ -273,7 +279,7 @@ describe('the file', () => {
     const good = await rootFile([first, [ann, ben]])
     for (const end of [0, 1, good.length - 1, good.indexOf(0x0a), good.indexOf(0x0a) + 1])
       await refused(good.subarray(0, end))
-    await refused(Buffer.alloc(1024 * 1024 + 1, '\n'), 'bad-root', /larger/)
+    await refused(Buffer.alloc(rootFileBytes + 1, '\n'), 'bad-root', /larger/)
     await refused(Buffer.alloc(5_000, '\n'))
   })
   it('a line that is signed beside one that is not', async () => {

@@ -1,13 +1,13 @@
-import { settleClosed } from '../../consensus/consequences.ts'
 import { rulesOf } from '../../consensus/classes.ts'
+import { settleClosed } from '../../consensus/consequences.ts'
 import { messageOf } from '../../errors.ts'
 import { canonicalJson } from '../../wire/canonical.ts'
 import type { CloseDocument, PolicyDocument, TaskDocument } from '../documents.ts'
+import { auditDraw } from './audit-draw.ts'
 import { auditAnswers } from './audit-raw.ts'
 import { reportFaults } from './audit-reports.ts'
 import { type AuditState, documentOf, type Leaf, loseBook } from './audit-state.ts'
 import { closedOf, decisionFaults } from './decisions.ts'
-import { auditDraw } from './audit-draw.ts'
 
 /** The end of a job: everything that was decided about it, recomputed. */
 export async function auditClose(state: AuditState, leaf: Leaf): Promise<void> {
@@ -16,14 +16,14 @@ export async function auditClose(state: AuditState, leaf: Leaf): Promise<void> {
   const close = await documentOf(state, leaf, 'pyti.close/1')
   if (!close) return loseBook(state, `the end of a job in leaf ${index} is missing`)
   if (closed.has(close.job)) list.fault('decisions', index, `job ${close.job} ended before`)
-  closed.set(close.job, { index, report: close.report })
   const announced = tasks.get(close.task)
   tasks.delete(close.task)
   const task = announced && (await documentOf(state, announced, 'pyti.task/1'))
   if (task && announced) auditClass(state, index, close, task, announced.policy)
-  const wrong = decisionFaults(close, task?.repeats !== undefined)
+  const wrong = task ? decisionFaults(close, task) : []
   for (const detail of wrong) list.fault('decisions', index, detail)
-  if (wrong.length === 0) list.held('decisions')
+  if (task && wrong.length === 0) list.held('decisions')
+  auditKnown(state, index, close, task)
 
   const report = close.report === undefined ? undefined : reports.get(close.report)
   if (close.report !== undefined) {
@@ -33,7 +33,7 @@ export async function auditClose(state: AuditState, leaf: Leaf): Promise<void> {
   }
   const skipped = await auditDraw(state, { index, entry: leaf.entry, close }, announced, task)
   if (task) await auditAnswers(state, index, close, task, report)
-  settleBook(state, index, close)
+  settleBook(state, index, close, task)
   for (const change of close.changes)
     if (change.type === 'withdrawn') state.due.set(change.job, { because: close.job, index })
   state.figures.close(close, skipped)
@@ -41,19 +41,58 @@ export async function auditClose(state: AuditState, leaf: Leaf): Promise<void> {
 }
 
 /** Replays what the end of a job means for who answered. */
-function settleBook(state: AuditState, index: number, close: CloseDocument): void {
+function settleBook(
+  state: AuditState,
+  index: number,
+  close: CloseDocument,
+  task: TaskDocument | undefined,
+): void {
   state.day = close.day
   if (!state.bookKnown) return
-  const changes = settleClosed(state.book, closedOf(close), close.day)
-  if (canonicalJson(changes) === canonicalJson(close.changes)) return state.list.held('book')
-  const at = close.changes.findIndex((change, n) => canonicalJson(change) !== canonicalJson(changes[n] ?? null))
-  const first = at < 0 ? `it leaves out ${sayOf(changes[close.changes.length])}` : `it says ${sayOf(close.changes[at])}`
+  if (!task) {
+    loseBook(state, `the task of the job that ended in leaf ${index} is missing`)
+    return
+  }
+  const changes = settleClosed(state.book, closedOf(close, task), close.day)
+  if (canonicalJson(changes) === canonicalJson(close.changes)) {
+    state.list.held('book')
+    return
+  }
+  const at = close.changes.findIndex(
+    (change, n) => canonicalJson(change) !== canonicalJson(changes[n] ?? null),
+  )
+  const first =
+    at < 0 ? `it leaves out ${sayOf(changes[close.changes.length])}` : `it says ${sayOf(close.changes[at])}`
   state.list.fault('book', index, `its consequences are not what follows: ${first}`)
   loseBook(state, `the consequences in leaf ${index} do not follow from the book`)
 }
 
 function sayOf(change: unknown): string {
   return change === undefined ? 'nothing' : canonicalJson(change)
+}
+
+/** The answer that a job was said to have beforehand must be that of the job it repeats, whichever ended first. */
+function auditKnown(
+  { list, known, closed }: AuditState,
+  index: number,
+  close: CloseDocument,
+  task: TaskDocument | undefined,
+): void {
+  const across =
+    close.outcome === 'accepted'
+      ? close.seats.find(seat => seat.answer === close.accepted)?.across
+      : undefined
+  closed.set(close.job, { index, report: close.report, across })
+  const claimed = known.get(close.job)
+  known.delete(close.job)
+  if (claimed && across !== undefined && claimed.answer !== across)
+    list.fault('decisions', claimed.index, `the answer it calls known is not that of job ${close.job}`)
+  const { repeats } = task ?? {}
+  if (close.outcome !== 'known' || repeats === undefined || close.accepted === undefined) return
+  const repeated = closed.get(repeats)
+  if (!repeated) known.set(repeats, { index, answer: close.accepted })
+  else if (repeated.across !== undefined && repeated.across !== close.accepted)
+    list.fault('decisions', index, `the answer it calls known is not that of job ${repeats}`)
 }
 
 /** Class and open rules follow from the policy, and what was reported already. */
@@ -69,7 +108,11 @@ function auditClass(
   if ((jobClass === 'open') === weighed)
     list.fault('policy', at, `class ${jobClass} where volunteers are ${weighed ? '' : 'not '}weighed`)
   if ((jobClass === 'K') !== (repeats !== undefined))
-    list.fault('policy', at, `class ${jobClass} ${repeats === undefined ? 'without' : 'with'} a job that it repeats`)
+    list.fault(
+      'policy',
+      at,
+      `class ${jobClass} ${repeats === undefined ? 'without' : 'with'} a job that it repeats`,
+    )
   if (jobClass === 'R' && !last.has(job.subject.sha256))
     list.fault('policy', at, 'class R for a file that has no report yet')
   if (jobClass !== 'open') return

@@ -1,9 +1,18 @@
+import { seedOf } from '../../consensus/draw.ts'
 import type { BeaconDocument, CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
 import type { Fault } from '../faults.ts'
-import { seedOf } from '../../consensus/draw.ts'
-import { type AuditState, documentOf, firstFrom, firstWith, type Leaf, type Mark, markAt, rosterAt } from './audit-state.ts'
-import { type DrawEvidence, steeringOf } from './fault-draw.ts'
 import type { Entry } from '../log/entry.ts'
+import {
+  type AuditState,
+  documentOf,
+  firstFrom,
+  firstWith,
+  type Leaf,
+  type Mark,
+  markAt,
+  rosterAt,
+} from './audit-state.ts'
+import { type DrawEvidence, steeringOf } from './fault-draw.ts'
 import { entryAt } from './open-log.ts'
 import { faultBase, proveDocument } from './prove.ts'
 import { isPlain, type Skipped, skippedOf } from './seats.ts'
@@ -44,13 +53,18 @@ export async function auditDraw(
     list.fault('draws', index, 'the seed does not follow from the signatures of the witnesses of the policy')
   else list.held('draws')
   const members = drawn.roster?.document?.members ?? []
-  const skipped = skippedOf(members, close).filter(
+  const skipped = skippedOf(members, close, task ?? close.rules).filter(
     ({ volunteer }) => state.book.member(volunteer)?.banned === undefined,
   )
   const unnamed = isPlain(close) && state.bookKnown ? skipped.filter(({ passed }) => !passed) : []
   for (const { volunteer } of unnamed) {
-    const fault = list.fault('seats', index, `${volunteer} ranks better than some who sit, and is not named as passed over`)
-    const finish = (later: Leaf, document: RosterDocument) => proofOf(state, closing, drawn, { ...later, document })
+    const fault = list.fault(
+      'seats',
+      index,
+      `${volunteer} ranks better than some who sit, and is not named as passed over`,
+    )
+    const finish = (later: Leaf, document: RosterDocument) =>
+      proofOf(state, closing, drawn, { ...later, document })
     if (state.unproven.length < 100) state.unproven.push({ fault, volunteer, index, finish })
   }
   if (unnamed.length === 0) list.held('seats')
@@ -65,7 +79,10 @@ async function drawnFrom(
   task: TaskDocument | undefined,
 ): Promise<Drawn | undefined> {
   const { draw } = close
-  const at = async (leaf: number, document?: TaskDocument): Promise<Leaf & { document?: TaskDocument | undefined }> => ({
+  const at = async (
+    leaf: number,
+    document?: TaskDocument,
+  ): Promise<Leaf & { document?: TaskDocument | undefined }> => ({
     index: leaf,
     entry: await entryAt(state.source, state.log, leaf),
     document,
@@ -93,7 +110,8 @@ async function drawnFrom(
     beaconEntry.kind === 'beacon'
       ? await documentOf(state, { index: draw.beacon, entry: beaconEntry }, 'pyti.beacon/1')
       : undefined
-  if ((rosterEntry.kind === 'roster' && !roster) || (beaconEntry.kind === 'beacon' && !beacon)) return undefined
+  if ((rosterEntry.kind === 'roster' && !roster) || (beaconEntry.kind === 'beacon' && !beacon))
+    return undefined
   return {
     task: { ...announced, document: task },
     roster: { index: draw.roster, entry: rosterEntry, document: roster },
@@ -112,7 +130,9 @@ async function betterLeaf(
   const first = firstWith(state.beacons, beacon => beacon.size > Math.max(task, draw.roster))
   if (first && first.index < draw.beacon) return marked(state, first, 'beacon', 'pyti.beacon/1')
   const newer = firstFrom(state.rosters, draw.roster + 1)
-  return newer && used && newer.index < used.size ? marked(state, newer, 'roster', 'pyti.roster/1') : undefined
+  return newer && used && newer.index < used.size
+    ? marked(state, newer, 'roster', 'pyti.roster/1')
+    : undefined
 }
 
 async function marked(

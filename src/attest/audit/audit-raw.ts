@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors.ts'
 import type { Envelope } from '../../wire/envelope.ts'
-import { purlOf } from '../report-statement.ts'
 import type { CloseDocument, TaskDocument } from '../documents.ts'
+import { purlOf } from '../report-statement.ts'
 import { demandSameJob, readTestimony } from '../testimony.ts'
 import { type AuditState, envelopeOf, type Leaf, type PendingRaw, type SeenReport } from './audit-state.ts'
 import { accountedFor } from './fault-dissent.ts'
@@ -41,7 +41,8 @@ export async function auditAnswers(
       continue
     }
     ofFile?.delete(attestation)
-    if (leaf.index <= close.task) list.fault('completeness', leaf.index, 'the answer was logged before its job')
+    if (leaf.index <= close.task)
+      list.fault('completeness', leaf.index, 'the answer was logged before its job')
     const envelope = await auditEnvelope(state, leaf, close, task, volunteer)
     if (report === undefined || accounted?.has(attestation)) list.held('completeness')
     else if (envelope) await faultDropped(state, leaf, envelope, report)

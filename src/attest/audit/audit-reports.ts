@@ -4,8 +4,8 @@ import { canonicalJson } from '../../wire/canonical.ts'
 import type { Envelope } from '../../wire/envelope.ts'
 import type { CloseDocument } from '../documents.ts'
 import { attestationId } from '../dsse.ts'
-import { formatVkey } from '../log/note.ts'
 import type { Fault } from '../faults.ts'
+import { formatVkey } from '../log/note.ts'
 import { purlOf, type ReportStatement } from '../report-statement.ts'
 import { type AuditState, envelopeOf, type Leaf, type SeenReport } from './audit-state.ts'
 import { openReport } from './fault-dissent.ts'
@@ -53,7 +53,11 @@ async function auditSequence(
       other && doubleSequence(envelope, other),
     )
   } else if (sequence !== (before?.sequence ?? 0) + 1)
-    list.fault('sequence', index, `it has the number ${sequence}, the report before it ${before?.sequence ?? 0}`)
+    list.fault(
+      'sequence',
+      index,
+      `it has the number ${sequence}, the report before it ${before?.sequence ?? 0}`,
+    )
   else if (supersedes !== before?.id)
     list.fault('sequence', index, `it supersedes ${supersedes ?? 'nothing'}, not ${before?.id ?? 'nothing'}`)
   else list.held('sequence')

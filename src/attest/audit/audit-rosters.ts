@@ -35,7 +35,10 @@ export async function auditRoster(state: AuditState, leaf: Leaf): Promise<void> 
   loseBook(state, `the roster in leaf ${index} does not follow from the book`)
 }
 
-function rosterFault({ book, policy }: AuditState, { changes, day, members }: RosterDocument): string | undefined {
+function rosterFault(
+  { book, policy }: AuditState,
+  { changes, day, members }: RosterDocument,
+): string | undefined {
   if (!policy) return 'it comes before any policy'
   const joined = changes.filter(change => change.type === 'joined')
   for (const change of joined) {
@@ -51,7 +54,9 @@ function rosterFault({ book, policy }: AuditState, { changes, day, members }: Ro
   if (canonicalJson(changes) !== canonicalJson([...joined, ...graduates]))
     return 'who counts from here on is not what follows from the book'
   const expected = membersOf(book, day)
-  const wrong = members.findIndex((member, at) => canonicalJson(member) !== canonicalJson(expected[at] ?? null))
+  const wrong = members.findIndex(
+    (member, at) => canonicalJson(member) !== canonicalJson(expected[at] ?? null),
+  )
   if (wrong >= 0) return `${members[wrong]?.volunteer} is not what the book says of it`
   return members.length < expected.length ? `${expected[members.length]?.volunteer} is left out` : undefined
 }

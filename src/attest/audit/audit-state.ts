@@ -5,8 +5,8 @@ import type { CloseDocument, Document, PolicyDocument, RosterDocument, TaskDocum
 import type { Fault } from '../faults.ts'
 import type { Entry } from '../log/entry.ts'
 import type { ReportStatement } from '../report-statement.ts'
-import { type AuditFault, AuditList } from './audit-checks.ts'
 import type { RootState } from '../root-state.ts'
+import { type AuditFault, AuditList } from './audit-checks.ts'
 import type { OpenLog } from './open-log.ts'
 import type { Skipped } from './seats.ts'
 import { fetchDocument, fetchEnvelope, type LogSource } from './source.ts'
@@ -16,7 +16,12 @@ import { Figures } from './statistics.ts'
 export interface Listener {
   roster?(told: { index: number; roster: RosterDocument }): void
   report?(told: { index: number; id: string; statement: ReportStatement }): void
-  close?(told: { index: number; close: CloseDocument; task: TaskDocument | undefined; skipped: Skipped[] }): void
+  close?(told: {
+    index: number
+    close: CloseDocument
+    task: TaskDocument | undefined
+    skipped: Skipped[]
+  }): void
   withdrawal?(told: { index: number; report: string; job: string; because: string }): void
 }
 
@@ -30,7 +35,6 @@ export interface Mark {
   readonly index: number
   readonly id: string
 }
-
 
 /** Makes a proof out of a roster that was logged later. */
 export type Finish = (later: Leaf, roster: RosterDocument) => Promise<Fault>
@@ -78,7 +82,9 @@ export interface AuditState {
   readonly last: Map<string, { sequence: number; id: string }>
   /** Reports whose job has not ended yet. */
   readonly reports: Map<string, SeenReport>
-  readonly closed: Map<string, { index: number; report: string | undefined }>
+  readonly closed: Map<string, { index: number; report: string | undefined; across: string | undefined }>
+  /** Answers that were called known, by the job that has to bear them out. */
+  readonly known: Map<string, { index: number; answer: string }>
   reportKey: string | undefined
   /** Which keys may sign, once the log has a document that says so. */
   root: RootState | undefined
@@ -112,6 +118,7 @@ export function newState(
     last: new Map(),
     reports: new Map(),
     closed: new Map(),
+    known: new Map(),
     reportKey: undefined,
     root: undefined,
     unproven: [],

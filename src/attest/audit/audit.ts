@@ -1,8 +1,8 @@
 import { messageOf, PytiError } from '../../errors.ts'
 import { toBase64, toHex } from '../../wire/bytes.ts'
+import type { Fault } from '../faults.ts'
 import { openCheckpoint } from '../log/checkpoint.ts'
 import { consistencyProof, rootAt } from '../log/merkle.ts'
-import type { Fault } from '../faults.ts'
 import { createRootState } from '../root-state.ts'
 import type { AuditCheck, AuditFault } from './audit-checks.ts'
 import { auditClose } from './audit-close.ts'
@@ -135,8 +135,10 @@ async function auditWithdrawal(state: AuditState, leaf: Leaf): Promise<void> {
   if (!withdrawal) return
   const { job, report, because } = withdrawal
   const cause = due.get(job)
-  if (cause?.because !== because) list.fault('withdrawals', index, `job ${because} gives no cause to withdraw it`)
-  else if (closed.get(job)?.report !== report) list.fault('withdrawals', index, `job ${job} has another report`)
+  if (cause?.because !== because)
+    list.fault('withdrawals', index, `job ${because} gives no cause to withdraw it`)
+  else if (closed.get(job)?.report !== report)
+    list.fault('withdrawals', index, `job ${job} has another report`)
   else list.held('withdrawals')
   due.delete(job)
   listener.withdrawal?.({ index, report, job, because })
@@ -155,12 +157,17 @@ function checkDue({ due, list, log, tail }: AuditState): void {
 function checkHead({ list, log }: AuditState, { key, witnesses = [] }: AuditOptions): void {
   const { checkpoint, vkey, witnesses: seenBy } = log
   list.say('checkpoint', `${checkpoint.origin}, ${checkpoint.size} leaves, root ${toHex(checkpoint.root)}`)
-  if (key === undefined) list.unknown('log-key', `no key was given, so this is whatever log names itself ${vkey.name}`)
+  if (key === undefined)
+    list.unknown('log-key', `no key was given, so this is whatever log names itself ${vkey.name}`)
   else list.say('log-key', `the log is the trusted one, ${vkey.name}`)
   if (witnesses.length === 0)
     list.unknown('witnesses', 'no witness was named, so the log may show others another history')
   else if (seenBy.length < witnesses.length)
-    list.fault('witnesses', undefined, `${seenBy.length} of ${witnesses.length} witnesses signed the checkpoint`)
+    list.fault(
+      'witnesses',
+      undefined,
+      `${seenBy.length} of ${witnesses.length} witnesses signed the checkpoint`,
+    )
   else list.say('witnesses', `seen by ${seenBy.map(one => one.vkey.name).join(', ')}`)
 }
 
@@ -174,8 +181,15 @@ async function checkSeen({ list, log }: AuditState, note: string): Promise<void>
       return
     }
     const root = await rootAt(before.size, read)
-    if (toHex(root) === toHex(before.root)) list.say('consistency', `continues the ${before.size} leaves seen before`)
-    else list.fault('consistency', undefined, `the log showed another tree of ${before.size} leaves before: it has forked`, await forkOf(log, note, before.size, root))
+    if (toHex(root) === toHex(before.root))
+      list.say('consistency', `continues the ${before.size} leaves seen before`)
+    else
+      list.fault(
+        'consistency',
+        undefined,
+        `the log showed another tree of ${before.size} leaves before: it has forked`,
+        await forkOf(log, note, before.size, root),
+      )
   } catch (error) {
     list.fault('consistency', undefined, messageOf(error))
   }

@@ -1,14 +1,15 @@
-import { type Answer, type Closed } from '../../consensus/consequences.ts'
+import type { Answer, Closed } from '../../consensus/consequences.ts'
 import { type Decision, decide } from '../../consensus/decide.ts'
 import { messageOf } from '../../errors.ts'
-import type { CloseDocument } from '../documents.ts'
+import type { CloseDocument, TaskDocument } from '../documents.ts'
 
 /** The answers of a closed job in the order of its seats, as the book settles them. */
-export function closedOf({ job, outcome, seats, accepted }: CloseDocument): Closed {
-  const answers = seats.flatMap(({ volunteer, role, answer }): Answer[] =>
-    answer === undefined ? [] : [{ volunteer, role, answer }],
+export function closedOf(close: CloseDocument, task: Pick<TaskDocument, 'repeats'>): Closed {
+  const { job, outcome, seats, accepted, rules } = close
+  const answers = seats.flatMap(({ volunteer, role, answer, across = '' }): Answer[] =>
+    answer === undefined ? [] : [{ volunteer, role, answer, across }],
   )
-  return { job, outcome, answers, accepted }
+  return { job, outcome, answers, accepted, quorum: rules.quorum, repeats: task.repeats }
 }
 
 /**
@@ -26,17 +27,26 @@ export function decisionOf({ seats, rules }: CloseDocument): Decision {
 
 /**
  * What is wrong with the outcome of a job, given its answers, roles, weights and rules.
- * @param repeats whether it repeats another job: its answers are then without what differs from job to job, so that a decision
- *   does not follow from them
+ * Those of a job that repeats another one are without what differs from job to job, so that a decision does not follow from
+ * them.
  */
-export function decisionFaults(close: CloseDocument, repeats: boolean): string[] {
+export function decisionFaults(
+  close: CloseDocument,
+  { repeats, trial = false }: Pick<TaskDocument, 'repeats' | 'trial'>,
+): string[] {
   const { outcome, seats, accepted, report } = close
   for (const { volunteer, end, attestation, answer } of seats)
-    if ((end === 'submitted') !== (attestation !== undefined) || (attestation === undefined) !== (answer === undefined))
+    if (
+      (end === 'submitted') !== (attestation !== undefined) ||
+      (attestation === undefined) !== (answer === undefined)
+    )
       return [`the seat of ${volunteer} ended as ${end}, which does not fit its answer`]
-  if (outcome === 'known' && !(repeats && accepted !== undefined))
+  if (outcome === 'known' && (repeats === undefined || trial || accepted === undefined))
     return ['its answer is said to be known, but it repeats no other job']
-  if (repeats) return report === undefined ? [] : ['a job that repeats another one has a report']
+  if (outcome === 'trial' && !(repeats !== undefined && trial))
+    return ['it is said to be a trial, but its task is not']
+  if (repeats !== undefined)
+    return report === undefined ? [] : ['a job that repeats another one has a report']
   let decision: Decision
   try {
     decision = decisionOf(close)
@@ -49,12 +59,12 @@ export function decisionFaults(close: CloseDocument, repeats: boolean): string[]
       : ['it ended unresolved, but names an accepted answer or a report']
   if (report === undefined) return [`it ended ${outcome}, but no report is named`]
   const expected = outcome === 'accepted' ? 'accept' : 'flaky'
-  if (decision.kind !== expected) return [`it ended ${outcome}, but from the answers follows ${sayOf(decision)}`]
+  if (decision.kind !== expected)
+    return [`it ended ${outcome}, but from the answers follows ${sayOf(decision)}`]
   const agreeing = decision.kind === 'accept' ? decision.agreeing : []
   const isWrong = ({ volunteer, answer }: CloseDocument['seats'][number]) =>
     agreeing.includes(volunteer) && answer !== undefined && answer !== accepted
-  if (seats.some(isWrong))
-    return ['the answer that was accepted is not that of the volunteers who agree']
+  if (seats.some(isWrong)) return ['the answer that was accepted is not that of the volunteers who agree']
   return outcome === 'flaky' && accepted !== undefined ? ['it ended flaky, but names an accepted answer'] : []
 }
 

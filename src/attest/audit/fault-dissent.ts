@@ -1,11 +1,19 @@
 import { publicKeyFromPeerId } from '../../peer-id.ts'
+import type { Envelope } from '../../wire/envelope.ts'
 import { attestationId, openEnvelope, unverifiedPayload } from '../dsse.ts'
+import type { Checkpoint } from '../log/checkpoint.ts'
 import { claimedReportKey, purlOf, ReportStatement } from '../report-statement.ts'
 import { parseStatement } from '../statement.ts'
 import { readTestimony } from '../testimony.ts'
-import { type Confirmed, type FaultOf, openHead, openKey, openLeaf, prove, type ProvenEnvelope } from './fault-form.ts'
-import type { Envelope } from '../../wire/envelope.ts'
-import type { Checkpoint } from '../log/checkpoint.ts'
+import {
+  type Confirmed,
+  type FaultOf,
+  openHead,
+  openKey,
+  openLeaf,
+  type ProvenEnvelope,
+  prove,
+} from './fault-form.ts'
 
 /** A report by whoever signed it; the key is the one it names. Throws as `openEnvelope` and `parseStatement`. */
 export async function openReport(envelope: Envelope): Promise<{ key: string; statement: ReportStatement }> {
@@ -37,7 +45,10 @@ export async function confirmDroppedDissent(fault: FaultOf<'dropped-dissent'>): 
   prove(rawLog.key === fault.log, 'the report is in another log')
   prove(task.id === job.id && task.nonce === job.definition.nonce, 'the raw data is about another job')
   const about = { subject: job.definition.subject.sha256, purl: purlOf(job.definition.subject) }
-  prove(report.subject === about.subject && report.purl === about.purl, 'the leaf of the report is about another file')
+  prove(
+    report.subject === about.subject && report.purl === about.purl,
+    'the leaf of the report is about another file',
+  )
   prove(raw.subject === about.subject, 'the leaf of the raw data is about another file')
   prove(fault.raw.index < fault.report.index, 'the raw data was logged after the report')
   prove(!accountedFor(statement).includes(raw.id), 'the report accounts for it')

@@ -4,8 +4,16 @@ import type { BeaconDocument, CloseDocument, RosterDocument, TaskDocument } from
 import { parseCheckpoint } from '../log/checkpoint.ts'
 import { parseNote, signatureLine, type Vkey } from '../log/note.ts'
 import { rulesFaults, seedFaults } from './draws.ts'
-import { type Confirmed, type FaultOf, openDocument, openHead, openKey, openLeaf, prove } from './fault-form.ts'
-import { isPlain, seatFaults, skippedOf } from './seats.ts'
+import {
+  type Confirmed,
+  type FaultOf,
+  openDocument,
+  openHead,
+  openKey,
+  type openLeaf,
+  prove,
+} from './fault-form.ts'
+import { isPlain, type Seating, seatFaults, skippedOf } from './seats.ts'
 
 /** A leaf that a close document names; `document` is undefined when it is of another kind than it should be. */
 export interface Named<D> {
@@ -41,9 +49,11 @@ export function steeringOf({ close, task, roster, beacon, other }: DrawEvidence,
   return [
     ...(beacon?.document ? beaconFaults(end, beacon.document, log) : []),
     ...(roster?.document ? rulesFaults(end, task.document, roster.document) : []),
-    ...(roster?.document ? seatFaults(roster.document.members, end) : []),
+    ...(roster?.document ? seatFaults(roster.document.members, end, task.document) : []),
     ...(beacon?.document && other?.document ? betterFaults(end, beacon.document, other) : []),
-    ...(roster?.document && other?.document ? skipFaults(close, roster.document, other) : []),
+    ...(roster?.document && other?.document
+      ? skipFaults(close, roster.document, other, task.document)
+      : []),
   ]
 }
 
@@ -57,7 +67,11 @@ function beaconFaults(end: CloseDocument, beacon: BeaconDocument, log: Vkey): st
 }
 
 /** An earlier beacon, or a later roster, that the beacon which was used shows to have been there. */
-function betterFaults(end: CloseDocument, used: BeaconDocument, other: NonNullable<DrawEvidence['other']>): string[] {
+function betterFaults(
+  end: CloseDocument,
+  used: BeaconDocument,
+  other: NonNullable<DrawEvidence['other']>,
+): string[] {
   const { draw, task } = end
   if (!draw || other.document === undefined) return []
   if (other.document.schema === 'pyti.roster/1')
@@ -75,10 +89,11 @@ function skipFaults(
   { index, document: end }: DrawEvidence['close'],
   { members }: RosterDocument,
   other: NonNullable<DrawEvidence['other']>,
+  task: Seating,
 ): string[] {
   if (other.document?.schema !== 'pyti.roster/1' || other.index < index || !isPlain(end)) return []
   const later = new Set(other.document.members.map(member => member.volunteer))
-  return skippedOf(members, end)
+  return skippedOf(members, end, task)
     .filter(({ volunteer, passed }) => !passed && later.has(volunteer))
     .map(({ volunteer }) => `${volunteer} ranks better than some who sit, and is not named as passed over`)
 }
@@ -104,7 +119,11 @@ export async function confirmSteeredDraw(fault: FaultOf<'steered-draw'>): Promis
   )
   const [first] = faults
   prove(first !== undefined, 'the draw follows from its task, roster and beacon')
-  return { kind: 'steered-draw', accused: fault.log, detail: `the end of job ${end.job} (leaf ${index}): ${first}` }
+  return {
+    kind: 'steered-draw',
+    accused: fault.log,
+    detail: `the end of job ${end.job} (leaf ${index}): ${first}`,
+  }
 }
 
 function openOther(

@@ -31,9 +31,14 @@ export async function confirmFork(fault: FaultOf<'fork'>): Promise<Confirmed> {
     prove(!sameBytes(root, small.root), 'the larger head continues the smaller one')
     const proof = openHashes(prefix.proof)
     verifyConsistency({ oldSize: small.size, oldRoot: root, newSize: large.size, newRoot: large.root, proof })
-    return found(`the head of ${large.size} leaves has another tree of ${small.size} leaves than the one it signed`)
+    return found(
+      `the head of ${large.size} leaves has another tree of ${small.size} leaves than the one it signed`,
+    )
   }
-  prove(small.size === large.size, 'the heads are of different sizes, and nothing tells that one does not continue the other')
+  prove(
+    small.size === large.size,
+    'the heads are of different sizes, and nothing tells that one does not continue the other',
+  )
   prove(!sameBytes(small.root, large.root), 'both heads have the same root')
   prove(fault.heads[0] < fault.heads[1], 'the heads are not in order')
   return found(`two trees of ${small.size} leaves`)

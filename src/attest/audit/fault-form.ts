@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { PytiError } from '../../errors.ts'
+import { utf8 } from '../../wire/bytes.ts'
 import { canonicalJson } from '../../wire/canonical.ts'
 import { Envelope } from '../../wire/envelope.ts'
 import {
@@ -9,8 +11,6 @@ import {
   RosterDocument,
   TaskDocument,
 } from '../documents.ts'
-import { PytiError } from '../../errors.ts'
-import { utf8 } from '../../wire/bytes.ts'
 import { type Checkpoint, openCheckpoint } from '../log/checkpoint.ts'
 import { type Entry, type EntryKind, parseEntry } from '../log/entry.ts'
 import { leafHash, verifyInclusion } from '../log/merkle.ts'
@@ -30,7 +30,13 @@ export const ProvenLeaf = z.strictObject(leaf)
 export type ProvenLeaf = z.infer<typeof ProvenLeaf>
 const ProvenEnvelope = z.strictObject({ ...leaf, envelope: Envelope })
 export type ProvenEnvelope = z.infer<typeof ProvenEnvelope>
-const Drawn = z.discriminatedUnion('schema', [TaskDocument, RosterDocument, BeaconDocument, CloseDocument, PolicyDocument])
+const Drawn = z.discriminatedUnion('schema', [
+  TaskDocument,
+  RosterDocument,
+  BeaconDocument,
+  CloseDocument,
+  PolicyDocument,
+])
 const ProvenDocument = z.strictObject({ ...leaf, document: Drawn.optional() })
 export type ProvenDocument = z.infer<typeof ProvenDocument>
 
@@ -127,10 +133,17 @@ export function prove(condition: boolean, otherwise: string): asserts condition 
 }
 
 /** A checkpoint with the signatures of these keys, all of them, and no other byte. */
-export async function openHead(note: string, vkey: Vkey, witnesses: readonly Vkey[] = []): Promise<Checkpoint> {
+export async function openHead(
+  note: string,
+  vkey: Vkey,
+  witnesses: readonly Vkey[] = [],
+): Promise<Checkpoint> {
   const { checkpoint, witnesses: seenBy } = await openCheckpoint(note, vkey, witnesses)
   prove(seenBy.length === witnesses.length, 'a witness did not sign the checkpoint')
-  prove(note === bareNote(note, [vkey, ...witnesses]), 'the checkpoint holds more than the signatures it needs')
+  prove(
+    note === bareNote(note, [vkey, ...witnesses]),
+    'the checkpoint holds more than the signatures it needs',
+  )
   return checkpoint
 }
 
@@ -152,7 +165,11 @@ export function openDocument<Schema extends z.infer<typeof Drawn>['schema']>(
   proven: ProvenDocument,
   head: Checkpoint,
   wanted: Schema,
-): { index: number; kind: EntryKind; document: Extract<z.infer<typeof Drawn>, { schema: Schema }> | undefined } {
+): {
+  index: number
+  kind: EntryKind
+  document: Extract<z.infer<typeof Drawn>, { schema: Schema }> | undefined
+} {
   const { kind, id } = openLeaf(proven, head)
   const { document, index } = proven
   if (kind !== kindOf(wanted)) {

@@ -4,8 +4,8 @@ import { createTree } from '../log/merkle.ts'
 import { parseVkey } from '../log/note.ts'
 import { openReceipt } from '../log/receipt.ts'
 import { sameBytes } from '../log/text.ts'
-import { bareNote } from './open-log.ts'
 import { type Confirmed, type FaultOf, openDocument, openHead, openKey, prove } from './fault-form.ts'
+import { bareNote } from './open-log.ts'
 
 /** Leaves that such a proof can hold: 32 bytes of each are in the file. */
 export const receiptLeavesMax = 131_072

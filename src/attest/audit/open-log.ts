@@ -5,8 +5,11 @@ import { type Entry, parseEntry } from '../log/entry.ts'
 import type { ReadHash } from '../log/merkle.ts'
 import { decodeNote, formatVkey, parseNote, parseVkey, signatureLine, type Vkey } from '../log/note.ts'
 import { openBundle, tileReader } from '../log/tile-reader.ts'
-import { entriesPath, tileWidth } from '../log/tiles.ts'
-import { type LogSource, logFileBytes } from './source.ts'
+import { decodeEntries, encodeEntries, entriesPath, parseTilePath, pathOf, tileWidth } from '../log/tiles.ts'
+import type { LogSource } from './source.ts'
+
+/** 256 entries of 2,000 bytes, which is more than one can have. */
+const tileBytes = 256 * 2_002
 
 /** A log whose checkpoint is signed by its key. */
 export interface OpenLog {
@@ -55,7 +58,11 @@ export async function* leavesOf(
 }
 
 /** One leaf. @throws PytiError `bad-tile` | `bad-entry` */
-export async function entryAt(source: LogSource, { checkpoint: { size }, read }: OpenLog, at: number): Promise<Entry> {
+export async function entryAt(
+  source: LogSource,
+  { checkpoint: { size }, read }: OpenLog,
+  at: number,
+): Promise<Entry> {
   if (at >= size) throw new PytiError('bad-tile', `the log has no leaf ${at}`)
   const index = Math.floor(at / tileWidth)
   const width = Math.min(tileWidth, size - index * tileWidth)
@@ -74,11 +81,17 @@ export function bareNote(note: string, keys: readonly Vkey[]): string {
   return `${text}\n${kept.join('')}`
 }
 
+/** A partial tile goes away once it is full: then its beginning is in the full one. */
 async function fetchTile(source: LogSource, path: string): Promise<Uint8Array> {
-  const bytes = await source.fetch(path)
+  const tile = parseTilePath(path)
+  const whole = pathOf({ ...tile, width: tileWidth })
+  const part = await source.fetch(path)
+  const bytes = part ?? (whole === path ? undefined : await source.fetch(whole))
   if (bytes === undefined) throw new PytiError('bad-tile', `the log is not whole: ${path} is missing`)
-  if (bytes.length > logFileBytes) throw new PytiError('bad-tile', `${path} is larger than a tile may be`)
-  return bytes
+  if (bytes.length > tileBytes) throw new PytiError('bad-tile', `${path} is larger than a tile may be`)
+  if (part) return part
+  if (tile.level === 'entries') return encodeEntries(decodeEntries(bytes, tileWidth).slice(0, tile.width))
+  return bytes.slice(0, tile.width * 32)
 }
 
 /** Names of logs of this software end with the peer id form of their key. */

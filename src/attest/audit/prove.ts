@@ -1,12 +1,12 @@
 import { concatBytes, toBase64 } from '../../wire/bytes.ts'
 import type { Envelope } from '../../wire/envelope.ts'
+import { decodeBundle, encodeBundle } from '../bundle.ts'
+import type { PolicyDocument } from '../documents.ts'
 import { type Entry, formatEntry } from '../log/entry.ts'
 import { inclusionProof } from '../log/merkle.ts'
+import { formatVkey, parseVkey } from '../log/note.ts'
 import type { FaultOf, ProvenDocument, ProvenEnvelope, ProvenLeaf } from './fault-form.ts'
 import { bareNote, type OpenLog } from './open-log.ts'
-import { formatVkey, parseVkey } from '../log/note.ts'
-import type { PolicyDocument } from '../documents.ts'
-import { decodeBundle, encodeBundle } from '../bundle.ts'
 
 type Drawn = NonNullable<ProvenDocument['document']>
 
@@ -83,4 +83,3 @@ export async function droppedDissent(
     report: await proveEnvelope(log, report, report.envelope),
   }
 }
-

@@ -1,10 +1,17 @@
 import type { Role } from '../../consensus/decide.ts'
 import { ranked } from '../../consensus/draw.ts'
-import type { CloseDocument, RosterMember } from '../documents.ts'
+import type { CloseDocument, RosterMember, TaskDocument } from '../documents.ts'
 
-/** Who may sit in a role: referees by themselves, newcomers in the shadow, everybody else in seats and panels. */
-export function isFor(role: Role, { established, referee }: RosterMember): boolean {
-  if (role === 'referee') return referee
+/** What of a job's task says who may sit in it. */
+export type Seating = Pick<TaskDocument, 'jobClass' | 'trial'>
+
+/**
+ * Who may sit in a role: referees by themselves and in trials, newcomers in the shadow and where the answer is known, everybody
+ * else in seats and panels.
+ */
+export function isFor({ jobClass, trial }: Seating, role: Role, { established, referee }: RosterMember): boolean {
+  if (role === 'referee' || trial) return referee
+  if (jobClass === 'K') return !referee
   return !referee && (role === 'shadow' ? !established : established)
 }
 
@@ -14,12 +21,16 @@ const pools: readonly (readonly Role[])[] = [['seat', 'panel'], ['referee'], ['s
  * What is wrong with the seats of a job: who sits without being in the roster, in another role, with another weight; two
  * that may be one person.
  */
-export function seatFaults(members: readonly RosterMember[], { seats }: CloseDocument): string[] {
+export function seatFaults(
+  members: readonly RosterMember[],
+  { seats }: CloseDocument,
+  task: Seating,
+): string[] {
   const byName = new Map(members.map(member => [member.volunteer, member]))
   const faults = seats.flatMap(({ volunteer, role, weight, operator }) => {
     const member = byName.get(volunteer)
     if (!member) return [`${volunteer} has a seat but is not in the roster`]
-    if (!isFor(role, member)) return [`${volunteer} sits as ${role}, which the roster does not let it`]
+    if (!isFor(task, role, member)) return [`${volunteer} sits as ${role}, which the roster does not let it`]
     if (weight !== member.weight || operator !== member.operator)
       return [
         `${volunteer} sits as ${operator} with weight ${weight}, but the roster says ${member.operator} with ${member.weight}`,
@@ -51,6 +62,7 @@ export interface Skipped {
 export function skippedOf(
   members: readonly RosterMember[],
   { seats, draw }: Pick<CloseDocument, 'seats' | 'draw'>,
+  task: Seating,
 ): Skipped[] {
   if (!draw || seats.length === 0) return []
   const sitting = new Set(seats.map(seat => seat.volunteer))
@@ -61,7 +73,7 @@ export function skippedOf(
     const [role] = roles
     if (here.size === 0 || role === undefined) return []
     const order = ranked(
-      members.filter(member => isFor(role, member)),
+      members.filter(member => isFor(task, role, member)),
       draw.seed,
     )
     const last = order.findLastIndex(member => here.has(member.volunteer))

@@ -21,6 +21,7 @@ export interface AuditStatistics {
     flaky: number
     unresolved: number
     known: number
+    trial: number
     classes: Record<string, number>
   }
   /** Signed statements whose job has not ended. */
@@ -32,7 +33,7 @@ export interface AuditStatistics {
 
 export class Figures {
   readonly #leaves = new Map<string, number>()
-  readonly #outcomes = { accepted: 0, flaky: 0, unresolved: 0, known: 0 }
+  readonly #outcomes = { accepted: 0, flaky: 0, unresolved: 0, known: 0, trial: 0 }
   readonly #classes = new Map<string, number>()
   readonly #volunteers = new Map<string, VolunteerFigures>()
 

@@ -2,7 +2,7 @@
 import type { Member } from '../../consensus/book.ts'
 import { checksOn, weightOf } from '../../consensus/credibility.ts'
 import { rankOf } from '../../consensus/draw.ts'
-import { PytiError } from '../../errors.ts'
+import { messageOf, PytiError } from '../../errors.ts'
 import type { CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
 import type { ReportStatement } from '../report-statement.ts'
 import { type Audit, auditLog } from './audit.ts'
@@ -62,7 +62,13 @@ export interface ReportAnswer {
   /** The report that superseded it, or the job that took away those it rested on. */
   readonly because: string | undefined
   readonly job: string
-  readonly restsOn: { volunteer: string; operator: string; role: string; weight: number; bannedSince: boolean }[]
+  readonly restsOn: {
+    volunteer: string
+    operator: string
+    role: string
+    weight: number
+    bannedSince: boolean
+  }[]
   readonly excluded: { volunteer: string; role: string; reason: string }[]
 }
 
@@ -181,7 +187,6 @@ async function jobAnswer(
     seats.filter(seat => seat.answer !== undefined),
     seat => seat.answer ?? '',
   )
-  const decision = decisionOf(close)
   return {
     about: 'job',
     job: close.job,
@@ -191,7 +196,11 @@ async function jobAnswer(
     rules,
     draw: draw && {
       ...draw,
-      skipped: roster ? skippedOf(roster.members, close).filter(one => !one.passed).map(one => one.volunteer) : [],
+      skipped: roster
+        ? skippedOf(roster.members, close, task ?? rules)
+            .filter(one => !one.passed)
+            .map(one => one.volunteer)
+        : [],
     },
     seats: seats.map(seat => ({ ...seat, rank: draw && rankOf(draw.seed, seat.volunteer) })),
     groups: [...groups]
@@ -201,12 +210,21 @@ async function jobAnswer(
         volunteers: group.map(seat => seat.volunteer),
       }))
       .sort((a, b) => b.volunteers.length - a.volunteers.length),
-    decision: 'reason' in decision ? `${decision.kind}: ${decision.reason}` : decision.kind,
+    decision: sayDecision(close),
     outcome,
     reason,
     report,
     withdrawn: report === undefined ? undefined : withdrawn.get(report),
     changes,
+  }
+}
+
+function sayDecision(close: CloseDocument): string {
+  try {
+    const decision = decisionOf(close)
+    return 'reason' in decision ? `${decision.kind}: ${decision.reason}` : decision.kind
+  } catch (error) {
+    return messageOf(error)
   }
 }
 

@@ -12,8 +12,7 @@ import { openLogSource } from '../log-source.ts'
 import { jsonOption, wholeNumber } from '../options.ts'
 import { exitCodes, note, print, printJson } from '../output.ts'
 import { findPaths } from '../paths.ts'
-import { readNote } from '../read-bundle.ts'
-import { openSeenHeads } from '../seen-heads.ts'
+import { openSeenHeads, readNote } from '../seen-heads.ts'
 import { checkLine } from './verify.ts'
 
 interface Flags {
@@ -60,7 +59,10 @@ async function runAudit(where: string, flags: Flags): Promise<void> {
   const heads = openSeenHeads(join(findPaths().data, 'seen-logs'))
   const { vkey } = await openLog(source, { key: flags.key })
   const kept = await heads.get(vkey)
-  const seen = [...(kept === undefined ? [] : [kept]), ...(await Promise.all((flags.seen ?? []).map(readNote)))]
+  const seen = [
+    ...(kept === undefined ? [] : [kept]),
+    ...(await Promise.all((flags.seen ?? []).map(readNote))),
+  ]
   let told = 0
   const audit = await auditLog(source, {
     key: flags.key,
@@ -89,7 +91,13 @@ function jsonOf({ ok, log, checks, statistics }: Audit, faults: readonly Written
     ok,
     log: { key: formatVkey(name, 1, publicKey), size: log.checkpoint.size, root: toHex(log.checkpoint.root) },
     checks,
-    faults: faults.map(({ check, leaf, detail, file, proof }) => ({ check, leaf, detail, provable: proof?.kind, file })),
+    faults: faults.map(({ check, leaf, detail, file, proof }) => ({
+      check,
+      leaf,
+      detail,
+      provable: proof?.kind,
+      file,
+    })),
     statistics,
   }
 }
@@ -98,7 +106,9 @@ function printAudit({ ok, checks, statistics }: Audit, faults: readonly Written[
   for (const check of checks) print(checkLine(check))
   if (faults.length > 0) print()
   for (const { check, leaf, detail, proof, file } of faults)
-    print(`${leaf === undefined ? 'head' : `leaf ${leaf}`}  ${check}: ${detail}${proofNote(proof?.kind, file)}`)
+    print(
+      `${leaf === undefined ? 'head' : `leaf ${leaf}`}  ${check}: ${detail}${proofNote(proof?.kind, file)}`,
+    )
   print()
   for (const line of statisticsLines(statistics)) print(line)
   print(ok ? '\naudited: nothing is wrong\n' : `\nNOT as it should be: ${faults.length} faults\n`)

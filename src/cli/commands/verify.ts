@@ -1,10 +1,12 @@
-import { stat } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { wrongEvaluation } from '../../attest/audit/prove.ts'
+import { confirmFault, decodeFault, encodeFault, isFault } from '../../attest/faults.ts'
 import type { RootState } from '../../attest/root.ts'
 import { verifyBundle } from '../../attest/verify.ts'
 import { digestFile } from '../../digest-file.ts'
-import { PytiError } from '../../errors.ts'
+import { isCode, PytiError } from '../../errors.ts'
 import { openKeptRoot } from '../kept-roots.ts'
 import { jsonOption, positiveInteger } from '../options.ts'
 import { exitCodes, print, printJson } from '../output.ts'
@@ -15,23 +17,49 @@ interface Flags {
   distribution?: string
   key?: string[]
   root?: string
-  volunteers: number
+  logKey?: string
+  witness?: string[]
+  fault?: string
+  volunteers?: number
   json?: boolean
 }
 
 const mark = { ok: 'ok     ', failed: 'FAILED ', unknown: 'unknown' } as const
 
+/** One check as a line. */
+export function checkLine({
+  name,
+  state,
+  detail,
+}: {
+  name: string
+  state: keyof typeof mark
+  detail: string
+}): string {
+  return `${mark[state]}  ${name.padEnd(20)} ${detail}`
+}
+
 export function verifyCommand(): Command {
   return new Command('verify')
-    .summary('check a report offline, down to the signed raw data')
+    .summary('check a report, or the proof of a fault, offline')
     .description(
-      'Checks every signature, that the volunteers are distinct and agree, that nothing is missing, and that the verdict follows from the raw data. Nothing is fetched.',
+      'Checks every signature, that the volunteers are distinct and agree, that nothing is missing, and that the verdict follows from the raw data. Of the proof of a fault it checks that it holds. Nothing is fetched.',
     )
-    .argument('<report...>', 'report bundles (.intoto.jsonl)')
+    .argument(
+      '<file...>',
+      'report bundles (.intoto.jsonl), or proofs of faults as `pyti audit --faults` writes them',
+    )
     .option('--distribution <file>', 'the file at hand: its own SHA-256 must be the one the report is about')
     .option('--key <peerid...>', 'report keys you trust, as a coordinator prints them')
     .option('--root <file>', 'root file of the coordinator: it says which keys and witnesses to trust')
-    .option('--volunteers <n>', 'how many agreeing volunteers you want to see', positiveInteger, 3)
+    .option('--log-key <vkey>', 'key of the log you trust, as a coordinator prints it')
+    .option('--witness <vkey...>', 'keys of witnesses that must have signed its checkpoint')
+    .option(
+      '--volunteers <n>',
+      'how many agreeing volunteers you want to see, instead of what its class asks for',
+      positiveInteger,
+    )
+    .option('--fault <file>', 'write what is wrong with a report as a proof, where its key can be held to it')
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -39,8 +67,9 @@ export function verifyCommand(): Command {
 Examples:
   pyti verify pyti-reports/six-1.17.0-py2.py3-none-any.whl.intoto.jsonl
   pyti verify report.intoto.jsonl --distribution six-1.17.0-py2.py3-none-any.whl --key 12D3KooW...
+  pyti verify proofs/steered-draw-171-1.fault.json --log-key 'log.example/pyti+1a2b3c4d+AX...'
 
-Exit code: 0 no check failed; 1 one did, and its name is printed; 2 there is no such file.`,
+Exit code: 0 no check failed, or the fault is one; 1 one did, or it proves nothing; 2 there is no such file.`,
     )
     .action(async (paths: string[], flags: Flags) => {
       const kept = join(findPaths().data, 'roots')
@@ -51,17 +80,23 @@ Exit code: 0 no check failed; 1 one did, and its name is printed; 2 there is no 
 }
 
 async function verifyOne(path: string, flags: Flags, root: RootState | undefined): Promise<boolean> {
-  const { ok, checks, evaluation, reportKey, volunteers } = await verifyBundle(await readBundle(path), {
-    minimumVolunteers: flags.volunteers,
+  const bytes = await readBundle(path)
+  if (isFault(bytes)) return verifyFault(bytes, flags)
+  const { ok, checks, evaluation, reportKey, volunteers } = await verifyBundle(bytes, {
+    ...(flags.volunteers !== undefined && { minimumVolunteers: flags.volunteers }),
     ...(flags.key && { trustedKeys: flags.key }),
+    ...(flags.logKey !== undefined && { logKey: flags.logKey }),
+    ...(flags.witness && { witnesses: flags.witness }),
     ...(root && { root }),
     ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
   })
+  const written = !ok && flags.fault !== undefined && (await writeFault(bytes, flags.fault))
   if (flags.json) {
     printJson({
       schema: 'pyti.verify/1',
       ok,
       checks,
+      ...(written && { fault: flags.fault }),
       verdict: evaluation?.verdict,
       subject: evaluation?.subject,
       reportKey,
@@ -69,14 +104,51 @@ async function verifyOne(path: string, flags: Flags, root: RootState | undefined
     })
     return ok
   }
-  for (const check of checks) print(`${mark[check.state]}  ${check.name.padEnd(20)} ${check.detail}`)
+  for (const check of checks) print(checkLine(check))
   const failed = checks.filter(check => check.state === 'failed').map(check => check.name)
   print(
     ok
       ? `\nverified: ${evaluation?.subject.filename} is "${evaluation?.verdict}"\n`
       : `\nNOT verified: ${failed.join(', ')}\n`,
   )
+  if (written) print(`the proof against its key is in ${flags.fault}`)
   return ok
+}
+
+/** Whether the file proves a fault, and against whom. */
+async function verifyFault(bytes: Uint8Array, flags: Flags): Promise<boolean> {
+  try {
+    const { kind, accused, detail } = await confirmFault(decodeFault(bytes))
+    const trusted = [...(flags.logKey === undefined ? [] : [flags.logKey]), ...(flags.key ?? [])].includes(
+      accused,
+    )
+    if (flags.json)
+      printJson({ schema: 'pyti.verify-fault/1', ok: true, kind, accused, accusedIsTrusted: trusted, detail })
+    else {
+      print(checkLine({ name: kind, state: 'ok', detail }))
+      const whose = trusted ? 'which you trust' : 'whoever that is: compare it with the key you know'
+      print(`\nproved against ${accused}, ${whose}\n`)
+    }
+    return true
+  } catch (error) {
+    if (!isCode(error, 'not-a-fault', 'bad-fault')) throw error
+    if (flags.json) printJson({ schema: 'pyti.verify-fault/1', ok: false, detail: error.message })
+    else print(`${checkLine({ name: 'fault', state: 'failed', detail: error.message })}\n\nNOT a proof\n`)
+    return false
+  }
+}
+
+/** @returns whether there is anything to prove; a bundle that was only damaged proves nothing */
+async function writeFault(bundle: Uint8Array, file: string): Promise<boolean> {
+  try {
+    const fault = wrongEvaluation(bundle)
+    await confirmFault(fault)
+    await writeFile(file, encodeFault(fault))
+    return true
+  } catch (error) {
+    if (isCode(error, 'not-a-fault', 'bad-bundle', 'bad-envelope')) return false
+    throw error
+  }
 }
 
 async function measure(path: string): Promise<{ sha256: string; size: number }> {

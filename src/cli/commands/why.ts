@@ -38,7 +38,10 @@ Examples:
 Exit code: 0 answered; 1 the log knows nothing of it, or cannot be read.`,
     )
     .action(async (subject: string, flags: Flags) => {
-      const { audit, answers } = await askWhy(openLogSource(flags.log), subject, { key: flags.key, tail: 256 })
+      const { audit, answers } = await askWhy(openLogSource(flags.log), subject, {
+        key: flags.key,
+        tail: 256,
+      })
       if (flags.json) return printJson({ schema: 'pyti.why/1', logOk: audit.ok, answers })
       if (!audit.ok) note('warning: this log is not as it should be; see `pyti audit`')
       for (const answer of answers) for (const line of linesOf(answer)) print(line)
@@ -78,7 +81,9 @@ function jobLines(job: JobAnswer): string[] {
       ? [
           `  drawn from the roster in leaf ${draw.roster} with the beacon in leaf ${draw.beacon}, seed ${draw.seed}`,
           `  passed over${list(draw.passed)}`,
-          ...(draw.skipped.length > 0 ? [`  ranked better, but neither seated nor passed${list(draw.skipped)}`] : []),
+          ...(draw.skipped.length > 0
+            ? [`  ranked better, but neither seated nor passed${list(draw.skipped)}`]
+            : []),
         ]
       : ['  not drawn']),
     '  seats, in the order they were given out',
@@ -92,7 +97,9 @@ function jobLines(job: JobAnswer): string[] {
         `    ${answer.slice(0, 12)} ${accepted ? '(accepted) ' : ''}by ${volunteers.length}: ${volunteers.join(', ')}`,
     ),
     `  from these follows ${job.decision}; it ended ${job.outcome}${job.reason ? `: ${job.reason}` : ''}`,
-    ...(job.report ? [`  report ${job.report}${job.withdrawn ? `, withdrawn because of job ${job.withdrawn}` : ''}`] : []),
+    ...(job.report
+      ? [`  report ${job.report}${job.withdrawn ? `, withdrawn because of job ${job.withdrawn}` : ''}`]
+      : []),
     `  consequences${list(others.map(change => JSON.stringify(change)))}`,
     '',
   ]

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type Audit, auditLog } from '../../src/attest/audit/audit.ts'
+import { askWhy } from '../../src/attest/audit/why.ts'
+import { openRecords } from '../../src/coordinator/records.ts'
+import { openTileFiles } from '../../src/store/tile-files.ts'
+import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
+import { createMemoryDisk } from '../helpers/crashing-disk.ts'
+import { testIdentity } from '../helpers/raw-data.ts'
+import {
+  honestRawData,
+  lyingRawData,
+  ringRawData,
+  type TestVolunteer,
+  workOnce,
+} from '../helpers/test-volunteer.ts'
+
+const names = (kind: string, count: number) => Array.from({ length: count }, (_, n) => `${kind} ${n}`)
+const peers = (kind: string, count: number) => names(kind, count).map(name => testIdentity(name).peerId)
+const day = 86_400_000
+
+/** A real coordinator with its log on a disk in memory, and what a stranger makes of that log. */
+async function withAudited(
+  config: NonNullable<Parameters<typeof withHouse>[0]>['config'],
+  use: (house: House, audit: () => Promise<Audit>, source: Parameters<typeof auditLog>[0]) => Promise<void>,
+): Promise<void> {
+  const disk = createMemoryDisk()
+  const logFiles = await openTileFiles('/log', disk)
+  const source = { fetch: async (path: string) => disk.read(`/log/${path}`) }
+  await withHouse({ config: { ...config }, deps: { logFiles } }, house =>
+    use(house, () => auditLog(source, { key: house.coordinator.logKey }), source),
+  )
+}
+
+async function workAll(
+  house: House,
+  jobs: readonly string[],
+  volunteers: readonly TestVolunteer[],
+  says: (volunteer: TestVolunteer) => typeof honestRawData,
+): Promise<void> {
+  const records = openRecords(house.store)
+  for (let round = 0; round < 60; round += 1) {
+    const found = await Promise.all(jobs.map(job => records.jobs.get(job)))
+    if (found.every(job => job?.phase === 'reported' || job?.phase === 'unresolved')) return
+    for (const volunteer of volunteers) await workOnce(volunteer, says(volunteer))
+    await house.clock.advance(1_000)
+  }
+}
+
+const failuresOf = ({ faults }: Audit) =>
+  faults.map(({ check, leaf, detail }) => `${check} ${leaf}: ${detail}`)
+
+describe('audit of a real coordinator', () => {
+  it('finds nothing wrong in the log of one that weighs, checks, restarts and catches liars', () =>
+    withAudited(
+      { founders: peers('founder', 9), referees: peers('referee', 5), knownPerMille: 300 },
+      async (house, audit, source) => {
+        const volunteers: TestVolunteer[] = []
+        for (const name of [...names('founder', 9), ...names('referee', 5), ...names('newcomer', 3)])
+          volunteers.push(house.volunteer(name))
+        const ring = volunteers.slice(0, 4)
+        const jobs: string[] = []
+        for (let round = 0; round < 6; round += 1) {
+          for (const volunteer of volunteers) await volunteer.hello()
+          const submitted: string[] = []
+          for (const name of ['alpha', 'beta', 'gamma'])
+            submitted.push(
+              await house.coordinator.submit(fileRequest(round % 2 === 0 ? name : `${name}-${round}`)),
+            )
+          await house.clock.advance(3_000)
+          await workAll(house, submitted, volunteers, volunteer => {
+            if (round === 4 && volunteer === volunteers[5]) return lyingRawData
+            return round >= 2 && ring.includes(volunteer) ? ringRawData : honestRawData
+          })
+          jobs.push(...submitted)
+          if (round === 3) await house.restart()
+          await house.clock.advance(day / 2)
+        }
+        await house.clock.advance(10_000)
+        const found = await audit()
+        assert.deepEqual(failuresOf(found), [])
+        assert.ok(found.statistics.jobs.accepted >= 12, JSON.stringify(found.statistics.jobs))
+        const [job] = jobs
+        const { answers } = await askWhy(source, job ?? '', { key: house.coordinator.logKey })
+        assert.equal(answers[0]?.about, 'job')
+      },
+    ))
+
+  it('finds nothing wrong where nobody is weighed', () =>
+    withAudited({}, async (house, audit) => {
+      const volunteers = names('volunteer', 8).map(name => house.volunteer(name))
+      for (const volunteer of volunteers) await volunteer.hello()
+      const jobs = [
+        await house.coordinator.submit(fileRequest('one')),
+        await house.coordinator.submit(fileRequest('two')),
+      ]
+      await workAll(house, jobs, volunteers, volunteer =>
+        volunteer === volunteers[0] ? lyingRawData : honestRawData,
+      )
+      await house.clock.advance(10_000)
+      const found = await audit()
+      assert.deepEqual(failuresOf(found), [])
+      assert.equal(found.statistics.jobs.accepted, 2)
+    }))
+})
