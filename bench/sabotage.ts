@@ -3,6 +3,7 @@
 //
 //   node bench/sabotage.ts [--jobs 100000] [--seed 1] [--short] [--only F/STRATEGY/SCHEME]... [--targets] [--json]
 //
+// T6 is judged by refuted answers, not by all: the lazy are right in four jobs of five.
 // F in per cent; `*` or nothing for any: `--only 10/A3/ours-N`, `--only //boinc`. --targets runs only what T1 to T6 need.
 // Ends with status 1 when a target that could be judged is not met.
 import { parseArgs } from 'node:util'

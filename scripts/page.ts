@@ -17,6 +17,9 @@ const standIns: Record<string, string> = {
   uint8arrays: web('uint8arrays.ts'),
 }
 
+/** What rules say to people is no part of an evaluation, and the page prints none of it: a kilobyte less. */
+const reasonLine = /^ +reason:\s+(['"]).*\1,$/gm
+
 /** The page and the script in it, the same bytes for the same sources. */
 export async function buildPage(): Promise<{ html: string; script: string }> {
   const [script, template, style] = await Promise.all([
@@ -63,7 +66,11 @@ async function bundle(options: BuildOptions): Promise<string> {
     plugins: [
       {
         name: 'stand-ins',
-        setup({ onResolve }) {
+        setup({ onResolve, onLoad }) {
+          onLoad({ filter: /\/src\/report\/rules\/[^/]+\.ts$/ }, async ({ path }) => ({
+            contents: (await readFile(path, 'utf8')).replace(reasonLine, "reason: '',"),
+            loader: 'ts',
+          }))
           const exactly = Object.keys(standIns).map(name => name.replace(/[/:]/g, '\\$&'))
           onResolve({ filter: new RegExp(`^(?:${exactly.join('|')})$`) }, ({ path }) => {
             const standIn = standIns[path]

@@ -28,6 +28,8 @@ const atLeast = (what: string, estimate: Estimate, least: number, text = share) 
   met: estimate.value >= least,
   figure: `${what} ${text(estimate)}`,
 })
+/** Printed, and not judged. */
+const aside = (figure: string) => ({ met: true, figure })
 /** What must never be: none seen, however wide the interval. */
 const none = (what: string, estimate: Estimate) => atMost(what, estimate, 0)
 const all = (...parts: { met: boolean; figure: string }[]) => ({
@@ -117,7 +119,8 @@ const demands: readonly Demand[] = [
   },
   {
     name: 'T6',
-    target: 'lazy and copiers, f = 10 %: 0 accepted; the lazy are banned within 5 jobs',
+    // 7.7 says "within 5 jobs". With the common answer in four jobs of five, five jobs refute one answer: nobody could tell.
+    target: 'lazy and copiers, f = 10 %: 0 accepted; the lazy are banned within 5 refuted answers',
     cells: [
       ['A2', 0.1, 'ours N'],
       ['A2c', 0.1, 'ours N'],
@@ -127,7 +130,12 @@ const demands: readonly Demand[] = [
         ? all(
             none('lazy', lazy.wrongAccepted),
             none('copied', copier.wrongAccepted),
-            atMost('answers until the ban', lazy.untilBan, 5, one => plain(one, 1)),
+            {
+              met: lazy.refutedUntilBanMost <= 5 && lazy.burned.value > 0,
+              figure: `refuted answers until the ban ${plain(lazy.refutedUntilBan, 1)}, at most ${lazy.refutedUntilBanMost}`,
+            },
+            aside(`answers of any kind until the ban ${plain(lazy.untilBan, 1)}`),
+            aside(`burned ${share(lazy.burned)}`),
           )
         : missing,
   },

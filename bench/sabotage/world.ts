@@ -24,8 +24,6 @@ export interface Job {
   readonly target: boolean
   /** Evidence of an earlier run is public (under another nonce). */
   readonly repeated: boolean
-  /** Its answer is known to whoever asks, and it looks like any other. */
-  readonly known: boolean
   /** The ring has made up its mind to lie here. */
   lying: boolean
 }
@@ -105,7 +103,6 @@ export class World {
       lie,
       target,
       repeated: random.chance(0.2),
-      known: false,
       lying: false,
     }
   }
@@ -119,7 +116,7 @@ export class World {
   likeJob(job: Job): Job {
     const { truth, lie } = this.options.strategy.question(this.random)
     const repeated = this.random.chance(0.2)
-    return { ...job, flaky: false, truth, lie, target: false, repeated, known: true, lying: false }
+    return { ...job, flaky: false, truth, lie, target: false, repeated, lying: false }
   }
 
   /** `ids` fresh hostile operators in `clusters` clusters. */

@@ -60,6 +60,8 @@ export const ReportStatement = statementOf(
     flaky: z.array(z.string().max(2_000)),
     /** Sections (tasks) in which honest runs differ. */
     unrepeated: z.array(z.string().max(100)).max(100),
+    /** Raw data of the release before, which the bundle holds too: its report and one attestation that report used. */
+    baseline: z.strictObject({ report: Sha256, attestation: Sha256 }).optional(),
     verificationResult: z.enum(['PASSED', 'FAILED', 'INCONCLUSIVE']),
     evaluation: Evaluation,
   }),
@@ -92,6 +94,7 @@ export function reportStatement(input: {
   minority: readonly Minority[]
   flaky: readonly string[]
   unrepeated: readonly string[]
+  baseline?: { report: string; attestation: string } | undefined
   evaluation: Evaluation
   rules: Rules
 }): ReportStatement {
@@ -120,6 +123,7 @@ export function reportStatement(input: {
       job: { id: jobId(job), definition: job },
       flaky: [...input.flaky].sort(),
       unrepeated: [...input.unrepeated].sort(),
+      ...(input.baseline && { baseline: input.baseline }),
       verificationResult: verificationResultOf(evaluation),
       evaluation,
     },

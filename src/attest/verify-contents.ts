@@ -5,6 +5,7 @@ import { evaluate, verificationResultOf } from '../report/evaluate.ts'
 import { toHex } from '../wire/bytes.ts'
 import { canonicalJson } from '../wire/canonical.ts'
 import type { RawData } from '../wire/raw-data.ts'
+import { baselineRawData } from './baseline.ts'
 import type { Bundle } from './bundle.ts'
 import { type CheckList, demand, Unknown } from './checks.ts'
 import { minorityOf } from './minority.ts'
@@ -18,6 +19,8 @@ interface Contents {
   readonly report: ReportStatement
   readonly reportKey: string
   readonly testimonies: readonly Testimony[]
+  /** About the release before. */
+  readonly baseline: Testimony | undefined
   readonly options: VerifyOptions
 }
 
@@ -43,7 +46,7 @@ export async function checkContents(list: CheckList, contents: Contents): Promis
       () => checkAgreement(contents.report, evidence),
       agreeing => `${agreeing.length} of ${evidence.length} volunteers agree; consensus computed again`,
     )
-    if (agreed) await list.check('evaluation', () => checkEvaluation(contents.report, agreed))
+    if (agreed) await list.check('evaluation', () => checkEvaluation(contents, agreed))
   }
   await list.check('distribution', () => checkDistribution(contents))
 }
@@ -89,7 +92,7 @@ function checkTask({ report, testimonies }: Contents): string {
   return `every volunteer answers job ${id}`
 }
 
-function gatherEvidence({ bundle, report, testimonies }: Contents): Evidence[] {
+function gatherEvidence({ bundle, report, testimonies, baseline }: Contents): Evidence[] {
   const { inputAttestations, excluded, job } = report.predicate
   const named = new Map([
     ...inputAttestations.map(input => [input.digest.sha256, input.annotations.volunteer] as const),
@@ -99,7 +102,7 @@ function gatherEvidence({ bundle, report, testimonies }: Contents): Evidence[] {
   for (const { attestation, volunteer } of testimonies)
     demand(named.get(attestation) === volunteer, `the report does not account for what ${volunteer} says`)
   demand(named.size === testimonies.length, 'the report names an attestation that the bundle lacks')
-  const used = new Set(testimonies.map(rawDataDigest))
+  const used = new Set([...testimonies, ...(baseline ? [baseline] : [])].map(rawDataDigest))
   demand(used.size === bundle.blobs.size, 'raw data is missing or was changed, or nobody vouches for it')
   return testimonies.map(testimony => {
     const blob = bundle.blobs.get(rawDataDigest(testimony))
@@ -149,13 +152,19 @@ function checkAgreement({ predicate }: ReportStatement, evidence: Evidence[]): R
     .map(({ rawData }) => rawData)
 }
 
-function checkEvaluation({ predicate }: ReportStatement, rawData: RawData[]): string {
+function checkEvaluation({ report: { predicate }, baseline, bundle }: Contents, rawData: RawData[]): string {
   demand(
     canonicalJson(predicate.policy) === canonicalJson(policyOf(predicate.policy.annotations)),
     'the report was made by other rules than this version of pyti has, so it cannot be computed again',
   )
   const { flaky, unrepeated } = predicate
-  const evaluation = evaluate({ rawData, flaky, unrepeated })
+  const { subject } = predicate.job.definition
+  demand(
+    baseline?.attestation === predicate.baseline?.attestation,
+    'what the report is compared with is missing',
+  )
+  const previous = baseline && baselineRawData(baseline, bundle.blobs.get(rawDataDigest(baseline)), subject)
+  const evaluation = evaluate({ rawData, flaky, unrepeated, previous })
   demand(
     canonicalJson(evaluation) === canonicalJson(predicate.evaluation),
     'the evaluation is not what follows from the raw data',

@@ -55,13 +55,16 @@ export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions = {
     ({ rawData }) => `one report and the signed statements of ${rawData.length} volunteers`,
   )
   const signed = bundle && (await checkReport(list, bundle.report, options))
-  const testimonies = bundle && (await checkTestimonies(list, bundle.rawData))
+  const all = bundle && (await checkTestimonies(list, bundle.rawData))
+  const compared = signed?.statement?.predicate.baseline?.attestation
+  const testimonies = all?.filter(({ attestation }) => attestation !== compared)
   if (bundle && signed?.statement && testimonies)
     await checkContents(list, {
       bundle,
       report: signed.statement,
       reportKey: signed.key,
       testimonies,
+      baseline: all?.find(({ attestation }) => attestation === compared),
       options,
     })
   if (bundle && signed?.statement)

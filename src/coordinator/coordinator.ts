@@ -51,6 +51,8 @@ export interface CoordinatorDeps {
   cosign?: SequencerOptions['cosign']
   log: Logger
   config: CoordinatorConfig
+  /** Order of two versions (PEP 440), to find the release before. */
+  compareVersions?: (a: string, b: string) => number
   /** New files to make jobs of. */
   feed?: UploadFeed
   /** The store has failed: everything is refused from now on, the process should end. */

@@ -18,13 +18,14 @@ import { canonicalBytes } from '../wire/canonical.ts'
 import type { Envelope } from '../wire/envelope.ts'
 import { limits } from '../wire/limits.ts'
 import type { RawData } from '../wire/raw-data.ts'
+import { type BaselineOptions, findBaseline, loadBaseline } from './baseline.ts'
 import { holdForKnown, type KnownOptions } from './known.ts'
 import { showing } from './log-documents.ts'
 import type { PublicLog } from './public-log.ts'
 import type { Records, ReportEntry } from './records.ts'
 import { castsOf, type JobRecord, submittedSeats } from './state.ts'
 
-export interface PublishOptions extends KnownOptions {
+export interface PublishOptions extends KnownOptions, BaselineOptions {
   records: Records
   blobs: BlobStore
   reportSigner: Signer
@@ -81,6 +82,7 @@ async function signReport(record: JobRecord, options: PublishOptions): Promise<J
   const excluded = evidence.filter(({ volunteer }) => !decision.agreeing.includes(volunteer))
   const last = await lastReport(job.subject.sha256, records)
   const reportKey = peerIdFromPublicKey(reportSigner.publicKey)
+  const baseline = await findBaseline(job, options)
   const statement = reportStatement({
     reportKey,
     software: config.software,
@@ -102,7 +104,9 @@ async function signReport(record: JobRecord, options: PublishOptions): Promise<J
       rawData: agreeing.map(({ rawData }) => rawData),
       flaky: decision.flaky,
       unrepeated,
+      previous: baseline?.rawData,
     }),
+    baseline: baseline && { report: baseline.report, attestation: baseline.attestation },
     rules,
   })
   const envelope = await sign(statementType, canonicalBytes(statement), reportSigner)
@@ -127,12 +131,16 @@ async function makeBundle(
   const proofs: string[] = []
   for (const id of [attestation, ...evidence.map(one => one.attestation)])
     proofs.push(await publicLog.proof(id))
+  const report = parseStatement(ReportStatement, unverifiedPayload(envelope))
+  const named = report.predicate.baseline
+  const baseline = named && (await loadBaseline(named, record.job, options))
+  const vouched = baseline ? [...evidence, baseline] : evidence
   return {
-    report: parseStatement(ReportStatement, unverifiedPayload(envelope)),
+    report,
     bytes: encodeBundle({
       report: envelope,
-      rawData: evidence.map(one => one.envelope),
-      blobs: evidence.map(({ bytes }) => bytes),
+      rawData: vouched.map(one => one.envelope),
+      blobs: vouched.map(({ bytes }) => bytes),
       proofs,
     }),
   }
@@ -183,5 +191,6 @@ function entriesFor(records: Records, entry: ReportEntry, now: number): Write[] 
     records.reports.put(`job/${entry.job}`, entry),
     records.reports.put(`sha256/${entry.subject.sha256}/${when}`, entry),
     records.reports.put(`name/${entry.subject.filename}/${when}`, entry),
+    records.reports.put(`project/${entry.subject.project}/${entry.subject.kind}/${when}`, entry),
   ]
 }

@@ -101,3 +101,10 @@ function compareLocal(a: Version['local'], b: Version['local']): number {
   }
   return 0
 }
+
+/** Order of two versions as text; what is no version (PEP 440) comes before all that are. */
+export function compareVersionTexts(a: string, b: string): number {
+  const [first, second] = [parseVersion(a), parseVersion(b)]
+  if (first && second) return compareVersions(first, second)
+  return Number(first !== undefined) - Number(second !== undefined)
+}

@@ -3,8 +3,9 @@ import { taskNames } from '../wire/job.ts'
 import { observers, type RawData } from '../wire/raw-data.ts'
 import { demandAgreement, sameEnd } from './agreed.ts'
 import { coverageOf } from './coverage.ts'
-import type { Evaluation, TaskResults } from './evaluation.ts'
+import { type Evaluation, listLength, type Since, type TaskResults } from './evaluation.ts'
 import { findingsOf, highestLevel } from './findings.ts'
+import { newBehaviour } from './new-behaviour.ts'
 import { mergeOutcomes } from './outcomes.ts'
 import { taskResults } from './tasks.ts'
 import { archiveFaultWords, observerWords, reasonWords } from './words.ts'
@@ -19,6 +20,8 @@ export function evaluate(input: {
   flaky: readonly string[]
   /** Sections in which honest runs of this job differ; those of them that are tasks are `flaky`. */
   unrepeated?: readonly string[]
+  /** Of the release before. */
+  previous?: RawData | undefined
 }): Evaluation {
   const [first] = input.rawData
   if (first === undefined) throw new PytiError('bad-request', 'there is no raw data to evaluate')
@@ -37,11 +40,29 @@ export function evaluate(input: {
     schema: 'pyti.evaluation/3',
     subject: first.subject,
     verdict: bad ? 'bad-input' : (highestLevel(findings) ?? 'clean'),
+    ...(input.previous && !bad && { since: sinceOf(input.previous, first) }),
     tasks,
     findings,
     notRun: notRun(tasks, first.intake.stable),
     notObserved: bad ? [] : notObserved(first.guest.stable.observers),
   }
+}
+
+function sinceOf(previous: RawData, current: RawData): Since {
+  const { filename, version, sha256 } = previous.subject
+  const { added, requirements } = newBehaviour(previous, current)
+  return {
+    filename,
+    version,
+    sha256,
+    added: added.slice(0, listLength).map(({ phase, evidence }) => ({ phase, evidence: cut(evidence) })),
+    addedCount: added.length,
+    requirements: requirements.slice(0, listLength),
+  }
+}
+
+function cut(text: string): string {
+  return text.length > 4_000 ? `${text.slice(0, 4_000).toWellFormed()}...` : text
 }
 
 /** What one volunteer saw of such a task says nothing about the next run. */

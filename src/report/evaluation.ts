@@ -150,11 +150,26 @@ export const Finding = z.strictObject({
 })
 export type Finding = z.infer<typeof Finding>
 
+/** What a release does that the one before it did not. */
+export const Since = z.strictObject({
+  /** The file it is compared with. */
+  filename: DistributionFilename,
+  version: Text,
+  sha256: Subject.shape.sha256,
+  added: z.array(z.strictObject({ phase: z.string().max(100), evidence: Text })).max(listLength),
+  addedCount: count,
+  /** Requirements at run time, by normalised name. */
+  requirements: z.array(Text).max(listLength),
+})
+export type Since = z.infer<typeof Since>
+
 /** What follows from agreeing raw data: the same bytes wherever and whenever it is computed. */
 export const Evaluation = z.strictObject({
   schema: z.literal('pyti.evaluation/3'),
   subject: Subject,
   verdict: Verdict,
+  /** When raw data of the release before is known. */
+  since: Since.optional(),
   tasks: TaskResults,
   findings: z.array(Finding).max(500),
   /** What says nothing about the distribution because it did not run, and why. */

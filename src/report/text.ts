@@ -51,6 +51,7 @@ export function renderReport(evaluation: Evaluation, extras: ReportExtras): stri
   const blocks = [
     heading(evaluation, paint),
     verdictLines(evaluation, paint),
+    news(evaluation, paint),
     taskNames.filter(task => isShown(task, evaluation)).flatMap(task => taskLines(task, evaluation, paint)),
     failedTests(evaluation.tasks, paint),
     flakyTests(evaluation.tasks, paint),
@@ -81,6 +82,23 @@ function verdictLines({ verdict, notRun }: Evaluation, paint: Paint): string[] {
   return [
     `${word}  ${verdictWords[verdict]}`,
     ...(badInput ? wrap(badInput.explanation, lineWidth - 2).map(line => `  ${line}`) : []),
+  ]
+}
+
+/** What a release does newly says more than all it does: it leads. */
+function news({ since }: Evaluation, paint: Paint): string[] {
+  if (!since) return []
+  const { version, filename, added, addedCount, requirements } = since
+  if (addedCount + requirements.length === 0)
+    return [`Nothing was seen that ${plain(version)} (${plain(filename)}) did not do`]
+  return [
+    paint('bold', `New since ${plain(version)} (${plain(filename)})`),
+    ...bounded(
+      added.map(({ phase, evidence }) => `- ${fit(`${phase}: ${evidence}`, lineWidth - 4)}`),
+      namesShown,
+      addedCount,
+    ).map(line => `  ${line}`),
+    ...requirements.slice(0, namesShown).map(name => `  - requires ${fit(name, lineWidth - 13)}`),
   ]
 }
 

@@ -249,7 +249,7 @@ export const UninstallStable = z.strictObject({
 })
 
 /** Never compared between volunteers. */
-export const TaskVolatile = z.strictObject({
+const volatile = {
   milliseconds: z.int().min(0),
   cpuMilliseconds: z.int().min(0).optional(),
   peakMemoryBytes: z.int().min(0).optional(),
@@ -261,9 +261,11 @@ export const TaskVolatile = z.strictObject({
   log: Text(200).optional(),
   /** A few lines a person wants to see first: the exception, the last words of the build. */
   excerpt: Text(8_192).optional(),
-})
+}
+export const TaskVolatile = z.strictObject(volatile)
 export type TaskVolatile = z.infer<typeof TaskVolatile>
-export const UnittestVolatile = TaskVolatile.extend({
+export const UnittestVolatile = z.strictObject({
+  ...volatile,
   /** Of `executableLines`; with threads or timing in the tests it differs from run to run. */
   coveredLines: z.int().min(0).optional(),
 })

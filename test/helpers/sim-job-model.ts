@@ -97,6 +97,8 @@ function checkStep(before: StoredJob, job: StoredJob, fault: Fault): void {
   if (before.phase === 'agreed' && !['agreed', 'reported', 'checked'].includes(job.phase))
     fault('an agreement is undone')
   if (before.report !== undefined && before.report !== job.report) fault('another report is signed')
+  if (before.known && job.rules.jobClass !== before.rules.jobClass)
+    fault('the class of a job changes whose answer is known')
   if (job.seats.length < before.seats.length) fault('a seat is gone')
   for (const [at, seat] of before.seats.entries()) {
     const now = job.seats[at]
@@ -126,9 +128,13 @@ function checkCounted(
   if (!job.draw && job.seats.length > 0) fault('seats are taken before the draw')
   const members = job.draw && rosterAt(job.draw.roster)?.members
   const tags = new Set<string>()
-  for (const { volunteer, weight } of counted) {
+  for (const { volunteer, role, weight } of counted) {
     const member = members?.find(one => one.volunteer === volunteer)
     if (!member || member.weight !== weight) fault(`${volunteer} is not in the roster as it sits`)
+    else if (member.referee !== (role === 'referee' || job.known?.trial === true))
+      fault(`${volunteer} is no ${role}`)
+    else if (!job.known && role !== 'referee' && member.established === (role === 'shadow'))
+      fault(`${volunteer} is no ${role}`)
     for (const tag of member?.tags ?? []) {
       if (tags.has(tag)) fault(`two counted answers share ${tag}`)
       tags.add(tag)

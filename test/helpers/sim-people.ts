@@ -49,7 +49,7 @@ const accuser: Kind = one => ({ ...one, lies: 0.5, lie: { kind: 'harm', name: on
 const troubles: Kind[] = [
   liar,
   accuser,
-  one => ({ ...one, stalls: 0.8, slots: 4 }),
+  one => ({ ...one, stalls: 0.8, stallsForEver: true, slots: 4 }),
   one => ({ ...one, replays: 1 }),
   one => ({ ...one, copies: 1, prefix: '198.51.100.0/24' }),
   one => ({ ...one, twice: 1 }),

@@ -23,8 +23,10 @@ export interface Character {
   slots: number
   lie?: Lie
   lies: number
-  /** Holds the lease for ever. */
+  /** Does nothing until the lease has run out. */
   stalls: number
+  /** And then says that it holds it still. */
+  stallsForEver?: boolean
   /** Hands in old envelopes, its own or others', before the right one. */
   replays: number
   /** Signs what somebody else found. */
@@ -172,7 +174,12 @@ export function createSimVolunteer(
 
     const work = async (lease: Lease) => {
       working.add(lease.id)
-      if (random.chance(character.stalls)) return
+      if (random.chance(character.stalls)) {
+        if (character.stallsForEver) return
+        await wait(self.clock.sleep(lease.remainingMs))
+        working.delete(lease.id)
+        return
+      }
       await rest(character.slowestMs)
       if (random.chance(character.releases)) {
         const reason = releaseReasons[random.below(releaseReasons.length)] ?? 'internal'

@@ -39,7 +39,7 @@ async function workAll(
   says: (volunteer: TestVolunteer) => typeof honestRawData,
 ): Promise<void> {
   const records = openRecords(house.store)
-  for (let round = 0; round < 60; round += 1) {
+  for (let round = 0; round < 40; round += 1) {
     const found = await Promise.all(jobs.map(job => records.jobs.get(job)))
     if (found.every(job => job?.phase === 'reported' || job?.phase === 'unresolved')) return
     for (const volunteer of volunteers) await workOnce(volunteer, says(volunteer))
@@ -60,7 +60,7 @@ describe('audit of a real coordinator', () => {
           volunteers.push(house.volunteer(name))
         const ring = volunteers.slice(0, 4)
         const jobs: string[] = []
-        for (let round = 0; round < 6; round += 1) {
+        for (let round = 0; round < 4; round += 1) {
           for (const volunteer of volunteers) await volunteer.hello()
           const submitted: string[] = []
           for (const name of ['alpha', 'beta', 'gamma'])
@@ -69,17 +69,17 @@ describe('audit of a real coordinator', () => {
             )
           await house.clock.advance(3_000)
           await workAll(house, submitted, volunteers, volunteer => {
-            if (round === 4 && volunteer === volunteers[5]) return lyingRawData
-            return round >= 2 && ring.includes(volunteer) ? ringRawData : honestRawData
+            if (round === 3 && volunteer === volunteers[5]) return lyingRawData
+            return round >= 1 && ring.includes(volunteer) ? ringRawData : honestRawData
           })
           jobs.push(...submitted)
-          if (round === 3) await house.restart()
+          if (round === 1) await house.restart()
           await house.clock.advance(day / 2)
         }
         await house.clock.advance(10_000)
         const found = await audit()
         assert.deepEqual(failuresOf(found), [])
-        assert.ok(found.statistics.jobs.accepted >= 12, JSON.stringify(found.statistics.jobs))
+        assert.ok(found.statistics.jobs.accepted >= 8, JSON.stringify(found.statistics.jobs))
         const [job] = jobs
         const { answers } = await askWhy(source, job ?? '', { key: house.coordinator.logKey })
         assert.equal(answers[0]?.about, 'job')

@@ -6,10 +6,12 @@ import { isCode } from '../../src/errors.ts'
 import { peerIdFromPublicKey } from '../../src/peer-id.ts'
 import { readBlob } from '../../src/store/blob-bytes.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
+import { sha256 } from '../../src/wire/canonical.ts'
 import type { JobStatus } from '../../src/wire/commands.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { fileRequest, type House, reportSigner, withHouse } from '../helpers/coordinator-house.ts'
 import { settled } from '../helpers/manual-clock.ts'
+import { withTask } from '../helpers/raw-data.ts'
 import { honestRawData, lyingRawData, type TestVolunteer, workOnce } from '../helpers/test-volunteer.ts'
 
 const crowd = (house: House, count: number): TestVolunteer[] =>
@@ -56,6 +58,38 @@ describe('coordinator: a job from submission to report', () => {
       )
       assert.equal(verification.evaluation?.verdict, 'clean')
       assert.equal(verification.volunteers.filter(({ agreeing }) => agreeing).length, 3)
+    }))
+
+  it('tells what a release does that the one before did not', () =>
+    withHouse({ deps: { compareVersions: (a, b) => Number(a) - Number(b) } }, async house => {
+      const volunteers = crowd(house, 3)
+      for (const volunteer of volunteers) await volunteer.hello()
+      const report = async (version: string, find = honestRawData) => {
+        const { subject } = fileRequest('sample')
+        const filename = `sample-${version}.tar.gz`
+        const job = await house.coordinator.submit(
+          fileRequest('sample', { subject: { ...subject, version, filename, sha256: sha256(filename) } }),
+        )
+        for (const volunteer of volunteers) await workOnce(volunteer, find)
+        await settled()
+        await house.clock.advance(1_000)
+        const verification = await verifyBundle(await bundleOf(house, job))
+        assert.deepEqual(
+          verification.checks.filter(check => check.state === 'failed'),
+          [],
+        )
+        return verification.evaluation
+      }
+      assert.equal((await report('1'))?.since, undefined)
+      assert.deepEqual((await report('3'))?.since?.added, [])
+      const curious: typeof honestRawData = (volunteer, job) =>
+        withTask(honestRawData(volunteer, job), 'import', {
+          events: [{ kind: 'exec', what: 'curl', by: 'python', times: 'once' }],
+        })
+      const since = (await report('2', curious))?.since
+      assert.equal(since?.version, '1', 'the one below, not the newest')
+      assert.equal(since.addedCount, 1)
+      assert.match(since.added[0]?.evidence ?? '', /curl/)
     }))
 
   it('looks into a dissent with a panel, and names the liar in the report', () =>

@@ -269,10 +269,10 @@ describe('fault proofs: false ones', () => {
           )
         }
       }),
-      { seed: 1, numRuns: 3 },
+      { seed: 1, numRuns: 2 },
     )
     t.diagnostic(`${tried} accusations, none confirmed`)
-    assert.ok(tried > 700, `${tried}`)
+    assert.ok(tried > 400, `${tried}`)
   })
 
   it('takes no file of another form', () => {

@@ -51,9 +51,7 @@ export function steeringOf({ close, task, roster, beacon, other }: DrawEvidence,
     ...(roster?.document ? rulesFaults(end, task.document, roster.document) : []),
     ...(roster?.document ? seatFaults(roster.document.members, end, task.document) : []),
     ...(beacon?.document && other?.document ? betterFaults(end, beacon.document, other) : []),
-    ...(roster?.document && other?.document
-      ? skipFaults(close, roster.document, other, task.document)
-      : []),
+    ...(roster?.document && other?.document ? skipFaults(close, roster.document, other, task.document) : []),
   ]
 }
 

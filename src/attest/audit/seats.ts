@@ -9,11 +9,18 @@ export type Seating = Pick<TaskDocument, 'jobClass' | 'trial'>
  * Who may sit in a role: referees by themselves and in trials, newcomers in the shadow and where the answer is known, everybody
  * else in seats and panels.
  */
-export function isFor({ jobClass, trial }: Seating, role: Role, { established, referee }: RosterMember): boolean {
+export function isFor(
+  { jobClass, trial }: Seating,
+  role: Role,
+  { established, referee }: RosterMember,
+): boolean {
   if (role === 'referee' || trial) return referee
   if (jobClass === 'K') return !referee
   return !referee && (role === 'shadow' ? !established : established)
 }
+
+/** Ends of seats that were never lost or given back. */
+const untroubled = ['submitted', 'job-ended']
 
 const pools: readonly (readonly Role[])[] = [['seat', 'panel'], ['referee'], ['shadow']]
 
@@ -21,13 +28,9 @@ const pools: readonly (readonly Role[])[] = [['seat', 'panel'], ['referee'], ['s
  * What is wrong with the seats of a job: who sits without being in the roster, in another role, with another weight; two
  * that may be one person.
  */
-export function seatFaults(
-  members: readonly RosterMember[],
-  { seats }: CloseDocument,
-  task: Seating,
-): string[] {
+export function seatFaults(members: readonly RosterMember[], close: CloseDocument, task: Seating): string[] {
   const byName = new Map(members.map(member => [member.volunteer, member]))
-  const faults = seats.flatMap(({ volunteer, role, weight, operator }) => {
+  const faults = close.seats.flatMap(({ volunteer, role, weight, operator }) => {
     const member = byName.get(volunteer)
     if (!member) return [`${volunteer} has a seat but is not in the roster`]
     if (!isFor(task, role, member)) return [`${volunteer} sits as ${role}, which the roster does not let it`]
@@ -37,9 +40,19 @@ export function seatFaults(
       ]
     return []
   })
+  return [...faults, ...sharingFaults(byName, close)]
+}
+
+/**
+ * Two that may be one person and both answered. Whoever lost a seat may hand in late, after another took its place: then one of
+ * them was passed over, or a seat was lost on the way, and nothing is held against anybody.
+ */
+function sharingFaults(byName: ReadonlyMap<string, RosterMember>, { seats, draw }: CloseDocument): string[] {
+  const faults: string[] = []
+  if (seats.some(({ end }) => !untroubled.includes(end))) return faults
   const owners = new Map<string, string>()
   for (const { volunteer, attestation } of seats) {
-    if (attestation === undefined) continue
+    if (attestation === undefined || draw?.passed.includes(volunteer)) continue
     for (const tag of byName.get(volunteer)?.tags ?? []) {
       const other = owners.get(tag)
       if (other === undefined) owners.set(tag, volunteer)
@@ -92,6 +105,6 @@ export function isPlain({ outcome, seats, draw }: CloseDocument): boolean {
   const passed = new Set(draw?.passed)
   return (
     outcome === 'accepted' &&
-    seats.every(({ end, volunteer }) => ['submitted', 'job-ended'].includes(end) && !passed.has(volunteer))
+    seats.every(({ end, volunteer }) => untroubled.includes(end) && !passed.has(volunteer))
   )
 }

@@ -27,7 +27,8 @@ export function keyId(name: string, type: 1 | 4, publicKey: Uint8Array): number 
  * @throws PytiError `bad-note` for a name or key that cannot be one
  */
 export function formatVkey(name: string, type: 1 | 4, publicKey: Uint8Array): string {
-  if (!vkeyName.test(name) || !name.isWellFormed()) throw badKey('its name is empty, too long, or holds a space or a plus sign')
+  if (!vkeyName.test(name) || !name.isWellFormed())
+    throw badKey('its name is empty, too long, or holds a space or a plus sign')
   if (!isPrimeOrderPoint(publicKey)) throw badKey('its Ed25519 key is not canonical or not of prime order')
   const id = keyId(name, type, publicKey).toString(16).padStart(8, '0')
   return `${name}+${id}+${toBase64(concatBytes(Uint8Array.of(type), publicKey))}`

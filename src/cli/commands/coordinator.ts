@@ -14,6 +14,7 @@ import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { createSubjectFeed } from '../../pypi/subject-feed.ts'
 import { createUploadFeed } from '../../pypi/uploads.ts'
+import { compareVersionTexts } from '../../pypi/version.ts'
 import type { Image } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
@@ -171,6 +172,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
         config,
         clock: systemClock,
         random: randomBytes,
+        compareVersions: compareVersionTexts,
         ...(witnesses.length > 0 && {
           cosign: createCosigner({ witnesses, network, clock: systemClock }),
         }),

@@ -1,28 +1,24 @@
 import { rename, rm, stat, writeFile } from 'node:fs/promises'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import type { Vkey } from '../../attest/log/note.ts'
-import { formatVkey } from '../../attest/log/note.ts'
+import { Command } from 'commander'
 import { signRoot } from '../../attest/root.ts'
 import { firstRoot, nextRoot } from '../../attest/root-draft.ts'
 import { decodeRoots, draftOf, encodeRoots, type RootVersion } from '../../attest/root-file.ts'
 import { PytiError } from '../../errors.ts'
 import { type Identity, loadOrCreateIdentity } from '../../identity.ts'
-import { publicKeyFromPeerId } from '../../peer-id.ts'
 import { readRootFile } from '../kept-roots.ts'
-import { vkeyOption, vkeysOption } from '../node-witness.ts'
+import { vkeyOption } from '../node-witness.ts'
 import { jsonOption, positiveInteger, wholeNumber } from '../options.ts'
 import { exitCodes, note, print, printJson } from '../output.ts'
+import {
+  type DraftFlags,
+  draftOptions,
+  expiryOf,
+  peerOption,
+  peersOption,
+  vkeyTexts,
+} from '../root-options.ts'
 import { keyLines, stateLine, statesOf } from '../root-text.ts'
 
-interface DraftFlags {
-  rootKey?: string[]
-  threshold?: number
-  reportKey?: string
-  logKey?: string
-  witness?: Vkey[]
-  witnessThreshold?: number
-  days: number
-}
 interface InitFlags extends DraftFlags {
   rootPeer?: string[]
   threshold: number
@@ -35,8 +31,6 @@ interface RotateFlags extends DraftFlags {
   removeRoot?: string[]
   at?: number
 }
-
-const day = 24 * 60 * 60 * 1_000
 
 export function rootCommand(): Command {
   const command = new Command('root')
@@ -157,14 +151,6 @@ function showCommand(): Command {
     })
 }
 
-/** Options of both that make a version. */
-function draftOptions(command: Command): Command {
-  return command
-    .addOption(vkeysOption('--witness <vkey...>', 'keys of all witnesses', 4))
-    .option('--witness-threshold <k>', 'so many witnesses must sign; all unless given', wholeNumber)
-    .option('--days <n>', 'expires after so many days', positiveInteger, 365)
-}
-
 async function signAndWrite(
   path: string,
   versions: RootVersion[],
@@ -206,28 +192,3 @@ async function identitiesIn(paths: readonly string[]): Promise<Identity[]> {
       throw new PytiError('file-not-found', `there is no key file ${path}`)
   return Promise.all(paths.map(loadOrCreateIdentity))
 }
-
-function expiryOf(days: number): string {
-  return new Date(Date.now() + days * day).toISOString().replace(/\.\d+Z$/, 'Z')
-}
-
-function vkeyTexts(vkeys: readonly Vkey[]): string[] {
-  return vkeys.map(({ name, type, publicKey }) => formatVkey(name, type, publicKey))
-}
-
-function peer(text: string): string {
-  try {
-    publicKeyFromPeerId(text)
-  } catch {
-    throw new InvalidArgumentError('a peer id starts with 12D3KooW and has 52 characters')
-  }
-  return text
-}
-
-const peerOption = (flags: string, description: string) => new Option(flags, description).argParser(peer)
-
-const peersOption = (flags: string, description: string) =>
-  new Option(flags, description).argParser((text: string, earlier: string[] | undefined) => [
-    ...(earlier ?? []),
-    peer(text),
-  ])

@@ -18,6 +18,7 @@ export function renderMarkdown(input: ExportInput): string {
   const { evaluation } = input
   const blocks = [
     heading(input),
+    section(`New since ${code(evaluation.since?.version ?? '')}`, newLines(evaluation)),
     taskTable(evaluation),
     section('Findings', findingLines(evaluation.findings)),
     section('Failed tests', names(evaluation.tasks.unittest.failedTests, failedCount(evaluation))),
@@ -40,6 +41,17 @@ function heading({ evaluation, verificationResult }: ExportInput): string {
     `${code(subject.filename)} (${subject.kind}, ${plural(subject.size, 'byte')}), sha256 ${code(subject.sha256)}`,
     `**${verdict}**: ${verdictWords[verdict]}.`,
   ].join('\n\n')
+}
+
+function newLines({ since }: Evaluation): string[] {
+  if (!since) return []
+  const shown = since.added.slice(0, namesShown).map(({ phase, evidence }) => `- ${phase}: ${code(evidence)}`)
+  const more = since.addedCount - shown.length
+  return [
+    ...shown,
+    ...(more > 0 ? [`- and ${number(more)} more`] : []),
+    ...since.requirements.slice(0, namesShown).map(name => `- requires ${code(name)}`),
+  ]
 }
 
 function taskTable({ tasks }: Evaluation): string {

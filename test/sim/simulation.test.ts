@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { askedFor, report, shapes, showTrace, sound } from '../helpers/sim-run.ts'
+import { checkSignaturesAtOnce } from '../helpers/sim-signatures.ts'
+import { simulate } from '../helpers/sim-world.ts'
+
+checkSignaturesAtOnce()
+
+const seeds = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at)
+const runs = [
+  { name: 'open', seeds: seeds(1, 12) },
+  { name: 'weighed', seeds: seeds(1, 10) },
+  { name: 'ringed', seeds: seeds(1, 8) },
+  { name: 'large-open', seeds: seeds(1, 1) },
+  { name: 'large-weighed', seeds: seeds(2, 1) },
+] as const
+
+describe('simulated network', () => {
+  if (askedFor !== undefined)
+    for (const [name, shape] of Object.entries(shapes))
+      it(`seed ${askedFor} (${name})`, async () =>
+        sound(name, await simulate(askedFor ?? 0, shape, showTrace)))
+  else {
+    it('does the same for the same seed, and something else for another one', async () => {
+      const [first, second, other] = [
+        await simulate(7, shapes.weighed),
+        await simulate(7, shapes.weighed),
+        await simulate(8, shapes.weighed),
+      ]
+      assert.equal(first.hash, second.hash, report('weighed', second))
+      assert.notEqual(first.hash, other.hash)
+    })
+
+    for (const { name, seeds: some } of runs)
+      it(`keeps every promise: ${name}, seeds ${some[0]} to ${some.at(-1)}`, async test => {
+        let steps = 0
+        let ended = 0
+        for (const seed of some) {
+          const result = await simulate(seed, shapes[name])
+          sound(name, result)
+          steps += result.steps
+          ended += result.reported + result.unresolved
+        }
+        test.diagnostic(`${some.length} seeds, ${steps} events, ${ended} jobs ended`)
+      })
+  }
+})
