@@ -40,6 +40,7 @@ const machineCodes = new Set([
   'image-incomplete',
   'image-too-large',
   'image-unreachable',
+  'root-not-kept',
 ])
 
 /** Prints an error with what to do next. @returns the exit code */

@@ -36,6 +36,8 @@ export async function drawJobs(options: BeaconOptions): Promise<void> {
   const roster = trust.roster()
   const size = sequencer.size()
   if (checkpoint === undefined || !roster || roster.index >= size) return
+  const drawn = [...jobs.unfinished()].flatMap(({ draw }) => draw?.roster ?? [])
+  trust.keepRosters(new Set(drawn))
   const pending: { record: JobRecord; task: number }[] = []
   for (const record of jobs.unfinished()) {
     if (record.draw || record.rules.jobClass === 'open' || !hasEnough(roster.document, record)) continue

@@ -1,4 +1,5 @@
 import type { Signer } from '../attest/dsse.ts'
+import type { RootState } from '../attest/root.ts'
 import type { Clock } from '../clock.ts'
 import { messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -19,6 +20,7 @@ import { createLedger } from './ledger.ts'
 import { createLogKeeper } from './log-keeper.ts'
 import type { JobRequest, Random } from './new-job.ts'
 import { createOffers } from './offers.ts'
+import { demandOwnKeys } from './own-keys.ts'
 import { createPublicLog, logNameOf } from './public-log.ts'
 import { createPublisher } from './publisher.ts'
 import { openRecords } from './records.ts'
@@ -47,6 +49,8 @@ export interface CoordinatorDeps {
   logFiles: TileFiles
   /** Mixed into what seats are drawn from. */
   publicBeacon?: PublicBeacon
+  /** Says which keys may sign for this coordinator; logged when it is new. */
+  root?: RootState
   /** Asks witnesses to sign a checkpoint. */
   cosign?: SequencerOptions['cosign']
   log: Logger
@@ -113,6 +117,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     clock,
     config,
     policy: { founders, referees, witnesses, quorum },
+    root: deps.root?.document,
   })
   const offers = createOffers({ trust, roster, clock, config })
   const jobs = createJobs({
@@ -178,6 +183,14 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       await checkSchemaVersion(store)
       await ledger.load()
       await publicLog.load()
+      if (deps.root)
+        demandOwnKeys(deps.root, {
+          reportKey: peerIdFromPublicKey(deps.reportSigner.publicKey),
+          logKey: publicLog.key,
+          origin: publicLog.origin,
+          witnesses,
+          size: ledger.size(),
+        })
       await trust.load()
       await jobs.load()
       for (const { volunteer } of jobs.leases())

@@ -1,4 +1,5 @@
 import type { PolicyDocument, RosterDocument, RosterMember } from '../attest/documents.ts'
+import type { RootDocument } from '../attest/root-document.ts'
 import { type Clock, dayOf } from '../clock.ts'
 import { Book, type Change, tagsOf } from '../consensus/book.ts'
 import { classes, riskFactor } from '../consensus/classes.ts'
@@ -33,6 +34,8 @@ export interface Trust {
   roster(): { index: number; document: RosterDocument } | undefined
   /** @param index of its leaf @throws PytiError `unknown-roster` */
   rosterAt(index: number): RosterDocument
+  /** Forgets all rosters but the one that holds now and those with these indices. */
+  keepRosters(indices: ReadonlySet<number>): void
 }
 
 export interface TrustOptions {
@@ -40,16 +43,18 @@ export interface TrustOptions {
   records: Records
   clock: Clock
   policy: Omit<PolicyDocument, 'schema'>
+  /** Says which keys may sign; logged when it is new. */
+  root?: RootDocument | undefined
   config: Pick<CoordinatorConfig, 'rosterMs'>
 }
 
-export function createTrust({ ledger, records, clock, policy, config }: TrustOptions): Trust {
+export function createTrust({ ledger, records, clock, policy, root, config }: TrustOptions): Trust {
   const book = new Book()
   const arrivals = new Map<string, { operator: string; network: string }>()
   const rules: PolicyDocument = { schema: 'pyti.policy/1', ...policy }
   let current: { index: number; document: RosterDocument } | undefined
-  /** Whether the book has changed since the roster was made. */
   const rosters = new Map<number, RosterDocument>()
+  /** Whether the book has changed since the roster was made. */
   let stale = true
   let madeAt = 0
 
@@ -81,17 +86,28 @@ export function createTrust({ ledger, records, clock, policy, config }: TrustOpt
     weighed: policy.founders.length > 0,
     async load() {
       let policyNow: string | undefined
-      for await (const { index, document } of documentsOf(ledger, records, ['roster', 'close', 'policy'])) {
+      let rootNow: RootDocument | undefined
+      for await (const { index, document } of documentsOf(ledger, records, [
+        'roster',
+        'close',
+        'policy',
+        'key',
+      ])) {
         if (document.schema === 'pyti.roster/1') {
           current = { index, document }
           rosters.set(index, document)
           replay(document.changes, document.day)
         } else if (document.schema === 'pyti.close/1') replay(document.changes, document.day)
         else if (document.schema === 'pyti.policy/1') policyNow = digestOf(document)
+        else if (document.schema === 'pyti.root/1') rootNow = document
       }
-      if (policyNow === digestOf(rules)) return
-      const { writes, entries } = logged(records, 'policy', rules)
-      await ledger.commit(writes, entries)
+      const news = policyNow === digestOf(rules) ? [] : [logged(records, 'policy', rules)]
+      if (root && isNewer(root, rootNow)) news.push(logged(records, 'key', root))
+      if (news.length === 0) return
+      await ledger.commit(
+        news.flatMap(({ writes }) => writes),
+        news.flatMap(({ entries }) => entries),
+      )
     },
     met(volunteer, from) {
       if (!book.member(volunteer) && !arrivals.has(volunteer)) arrivals.set(volunteer, from)
@@ -146,7 +162,22 @@ export function createTrust({ ledger, records, clock, policy, config }: TrustOpt
       if (!found) throw new PytiError('unknown-roster', `leaf ${index} of the log is no roster`)
       return found
     },
+    keepRosters(indices) {
+      for (const index of rosters.keys())
+        if (index !== current?.index && !indices.has(index)) rosters.delete(index)
+    },
   }
+}
+
+/** @throws PytiError `root-rollback` when the log has a later root, or another one with this version */
+function isNewer(root: RootDocument, before: RootDocument | undefined): boolean {
+  if (before === undefined || root.version > before.version) return true
+  if (digestOf(root) === digestOf(before)) return false
+  throw new PytiError(
+    'root-rollback',
+    `the root has version ${root.version}, and the log holds another root with version ${before.version}`,
+    { hint: 'give the newest root file' },
+  )
 }
 
 function membersOf(book: Book, today: number): RosterMember[] {

@@ -5,6 +5,7 @@ import { formatVkey } from '../../src/attest/log/note.ts'
 import { isFinished } from '../../src/coordinator/state.ts'
 import { messageOf } from '../../src/errors.ts'
 import { peerIdFromPublicKey } from '../../src/peer-id.ts'
+import type { Write } from '../../src/store/store.ts'
 import { testJob } from './raw-data.ts'
 import { natures, simRequest } from './sim-answers.ts'
 import { createSimChecks, type SimChecks } from './sim-checks.ts'
@@ -40,12 +41,17 @@ const shownEvents = 40
 
 const { hashSeed: _, ...profile } = testJob().profile
 
-/** Runs one world to its end. @param trace gets every event as a line */
-export async function simulate(
-  seed: number,
-  shape: SimShape,
-  trace: (line: string) => void = () => {},
-): Promise<SimResult> {
+export interface SimOptions {
+  /** Gets every event as a line. */
+  trace?(line: string): void
+  /** What the checks are shown in place of a batch: to see that they notice. */
+  shown?(writes: readonly Write[]): readonly Write[]
+  /** How many the checks take for one ring at most, in place of how many there are. */
+  ring?: number
+}
+
+/** Runs one world to its end, or to the first fault. */
+export async function simulate(seed: number, shape: SimShape, options: SimOptions = {}): Promise<SimResult> {
   const calmAt = shape.minutes * minute
   const stream = (name: string) => createRandom(seedFor(seed, name))
   const random = stream('world')
@@ -58,11 +64,12 @@ export async function simulate(
     hash.update(`${line}\n`)
     last.push(line)
     if (last.length > shownEvents) last.shift()
-    trace(line)
+    options.trace?.(line)
   }
 
   let calm = false
-  const people = populate(stream('people'), shape)
+  const population = populate(stream('people'), shape)
+  const people = { ...population, ring: options.ring ?? population.ring }
   const peerOf = async (name: string) => (await simIdentity(name)).peerId
   const characters = new Map<string, Character>()
   for (const character of people.characters) characters.set(await peerOf(character.name), character)
@@ -87,7 +94,11 @@ export async function simulate(
     failures: () => (calm ? 0 : 0.0005),
     onBatch(writes) {
       note(`batch ${createHash('sha256').update(JSON.stringify(writes)).digest('hex').slice(0, 16)}`)
-      checks?.onBatch(writes)
+      try {
+        checks?.onBatch(options.shown?.(writes) ?? writes)
+      } catch (error) {
+        checks?.fault(`what was written cannot be read: ${messageOf(error)}`)
+      }
     },
     onCheckpoint(bytes) {
       note('checkpoint')

@@ -19,7 +19,7 @@ describe('simulated network', () => {
   if (askedFor !== undefined)
     for (const [name, shape] of Object.entries(shapes))
       it(`seed ${askedFor} (${name})`, async () =>
-        sound(name, await simulate(askedFor ?? 0, shape, showTrace)))
+        sound(name, await simulate(askedFor ?? 0, shape, { trace: showTrace })))
   else {
     it('does the same for the same seed, and something else for another one', async () => {
       const [first, second, other] = [

@@ -22,6 +22,7 @@ import { openTileFiles } from '../../store/tile-files.ts'
 import { BackendDemand, type Profile, taskNames } from '../../wire/job.ts'
 import { beaconFrom } from '../beacon-program.ts'
 import { ensureImage } from '../image.ts'
+import { openKeptRoot } from '../kept-roots.ts'
 import {
   clockDaysOption,
   eventPrinter,
@@ -43,6 +44,7 @@ interface Flags extends NodeFlags {
   referee: string[]
   witness: string[]
   beacon?: string
+  root?: string
   follow?: boolean
   pollSeconds: number
   index?: string
@@ -80,6 +82,7 @@ export function coordinatorCommand(): Command {
       '--beacon <command>',
       'a program that prints a value nobody can foresee, such as the last round of a public randomness beacon: mixed into every draw',
     )
+    .option('--root <file>', 'root file (`pyti root`): which keys may sign; logged when it is new')
     .option('--follow', 'turn new files on the index into jobs')
     .option('--poll-seconds <n>', 'pause between two looks at the index', positiveInteger, 30)
     .addOption(indexOption())
@@ -124,6 +127,8 @@ async function runCoordinator(flags: Flags): Promise<void> {
     const identity = await loadOrCreateIdentity(join(flags.data, 'identity.key'))
     const reportSigner = await loadOrCreateIdentity(join(flags.data, 'report.key'))
     const logSigner = await loadOrCreateIdentity(join(flags.data, 'log.key'))
+    const kept = join(paths.data, 'roots')
+    const root = flags.root === undefined ? undefined : await openKeptRoot(flags.root, kept, Date.now())
     const logFiles = await openTileFiles(join(flags.data, 'log'))
     const blobs = await openBlobStore(join(flags.data, 'blobs'))
     const images: Image[] = []
@@ -168,6 +173,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
         reportSigner,
         logSigner,
         logFiles,
+        ...(root && { root }),
         log,
         config,
         clock: systemClock,

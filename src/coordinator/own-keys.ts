@@ -1,0 +1,31 @@
+import type { RootState } from '../attest/root.ts'
+import { messageOf, PytiError } from '../errors.ts'
+
+/**
+ * A coordinator whose keys are not those of the root would make reports that nobody takes.
+ * @param own.size leaves in the log: the next one is what the keys must hold for
+ * @throws PytiError `wrong-keys`
+ */
+export function demandOwnKeys(
+  root: RootState,
+  own: { reportKey: string; logKey: string; origin: string; witnesses: readonly string[]; size: number },
+): void {
+  const open = root.document.roles.log.keys.find(({ key }) => key === own.logKey)
+  if (!open || own.size < open.fromIndex || own.size >= (open.toIndex ?? Number.POSITIVE_INFINITY))
+    throw wrongKeys(`the log key ${own.logKey} does not hold for leaf ${own.size}`)
+  try {
+    root.judge({ key: own.reportKey, log: own.origin, index: own.size })
+  } catch (cause) {
+    throw wrongKeys(messageOf(cause), cause)
+  }
+  const asked = own.witnesses.filter(key => root.witnesses.includes(key)).length
+  if (asked < root.witnessThreshold)
+    throw wrongKeys(`${asked} of its witnesses are asked, ${root.witnessThreshold} must sign`)
+}
+
+function wrongKeys(why: string, cause?: unknown): PytiError {
+  return new PytiError('wrong-keys', `the root does not fit this coordinator: ${why}`, {
+    hint: 'see `pyti root show` for the keys it names; let a version be signed that names those in the data folder',
+    cause,
+  })
+}
