@@ -40,20 +40,21 @@ const steps: [title: string, command: string, args: string[]][] =
           ['-m', 'unittest', 'discover', '-s', 'guest/tests', '-t', 'guest/tests'],
         ],
         [
-          '4/7 unit tests, fuzzing, simulated networks',
+          '4/7 unit tests, fuzzing, simulated networks, real networks without VMs (about four minutes)',
           bin('node'),
-          nodeTest(2, 'test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/sim/**/*.test.ts'),
+          nodeTest(
+            2,
+            'test/unit/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
+            'test/sim/**/*.test.ts',
+            'test/integration/**/*.test.ts',
+          ),
         ],
         ['5/7 guest image', bin('node'), ['src/cli/main.ts', 'image', 'build', '--allow-drift']],
         [
-          '6/7 integration and end-to-end tests: real network, real VMs (about eight minutes)',
+          '6/7 end-to-end tests: real network, real VMs (about six minutes)',
           bin('node'),
-          nodeTest(
-            1,
-            'test/integration/**/*.test.ts',
-            'test/e2e/**/*.test.ts',
-            ...(long ? ['test/long/**/*.test.ts'] : []),
-          ),
+          nodeTest(1, 'test/e2e/**/*.test.ts', ...(long ? ['test/long/**/*.test.ts'] : [])),
         ],
         [
           '7/7 hostile suite: attacks on every backend (about five minutes)',

@@ -47,6 +47,7 @@ test('the rules of a class with what was drawn', () => {
     maxSeats: 9,
     panel: 5,
     referees: 5,
+    refereePool: 9,
     spotReferees: 1,
   })
 })
