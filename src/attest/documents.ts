@@ -7,7 +7,7 @@ import type { Change } from '../consensus/book.ts'
 import { jobClasses } from '../consensus/classes.ts'
 import { roles } from '../consensus/decide.ts'
 import { canonicalBytes, digestOf } from '../wire/canonical.ts'
-import { Hex128, Job, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
+import { Backend, Hex128, Job, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
 import { parseExactly } from './parse.ts'
 import { Policy } from './policy.ts'
 import { RootDocument } from './root-document.ts'
@@ -29,6 +29,11 @@ const ChangeSchema: z.ZodType<Change> = z.discriminatedUnion('type', [
     type: z.literal('answered'),
     volunteer: PeerIdText,
     result: z.enum(['checked', 'refuted', 'open']),
+  }),
+  z.strictObject({
+    type: z.literal('vouched'),
+    volunteer: PeerIdText,
+    as: z.enum(['founder', 'referee']),
   }),
   z.strictObject({ type: z.literal('graduated'), volunteer: PeerIdText }),
   z.strictObject({ type: z.literal('banned'), volunteer: PeerIdText, why: z.enum(['ring', 'strikes']) }),
@@ -54,6 +59,8 @@ export const TaskDocument = z.strictObject({
   /** Of class `K`: the job whose answer is expected again; or, in a trial, run again by a referee. */
   repeats: Sha256.optional(),
   trial: z.boolean().optional(),
+  /** Operators that ran the repeated job and get no seat in this one. */
+  without: z.array(OperatorName).max(1_000).optional(),
 })
 export type TaskDocument = z.infer<typeof TaskDocument>
 
@@ -70,6 +77,9 @@ export const RosterDocument = z.strictObject({
         volunteer: PeerIdText,
         operator: OperatorName,
         tags: z.array(Tag).max(100),
+        /** What it says of its machine. */
+        backends: z.array(Backend).max(3),
+        cpu: z.string().max(40),
         /** Odds in thousandths. */
         weight: z.int().min(0),
         /** Whether its answers count. */
@@ -101,7 +111,13 @@ export const CloseDocument = z.strictObject({
   /** Of the leaf with the task document, and the leaves the seats follow from. */
   task: Index,
   draw: z
-    .strictObject({ roster: Index, beacon: Index, seed: Sha256, passed: z.array(PeerIdText) })
+    .strictObject({
+      roster: Index,
+      beacon: Index,
+      seed: Sha256,
+      platform: z.string().max(100),
+      passed: z.array(PeerIdText),
+    })
     .optional(),
   rules: Policy.shape.annotations,
   outcome: z.enum(['accepted', 'flaky', 'unresolved', 'known', 'trial']),

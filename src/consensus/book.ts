@@ -27,6 +27,8 @@ export interface Member {
 
 export type Change =
   | { type: 'joined'; volunteer: string; operator: string; network: string; vouched?: Vouched | undefined }
+  /** Somebody vouches for a volunteer that was here before. */
+  | { type: 'vouched'; volunteer: string; as: Vouched }
   /** `checked`: others bore it out; `open`: nobody can say. */
   | { type: 'answered'; volunteer: string; result: 'checked' | 'refuted' | 'open' }
   | { type: 'graduated'; volunteer: string }
@@ -162,6 +164,14 @@ export class Book {
     switch (change.type) {
       case 'joined':
         this.#join(change, today)
+        break
+      case 'vouched':
+        this.#update(change.volunteer, member => ({
+          ...member,
+          vouched: change.as,
+          graduated: true,
+          standing: { checks: Math.max(vouchedChecks, checksOn(member.standing, today)), day: today },
+        }))
         break
       case 'answered':
         this.#update(change.volunteer, member => answered(member, change.result, today))

@@ -44,7 +44,7 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
   if (winners.length > 0) make({ type: 'rests-on', job: closed.job, winners })
   for (const suspected of suspectedBy(closed)) make(suspected)
   for (const { volunteer, why } of [...ring, ...strikesOf(book, closed)])
-    for (const one of book.operatedWith(volunteer))
+    for (const one of goingWith(book, volunteer))
       if (book.member(one)?.banned === undefined) make({ type: 'banned', volunteer: one, why })
   const banned = changes.flatMap(change => (change.type === 'banned' ? [change.volunteer] : []))
   // Whoever was banned while this job was under way has not brought it down then.
@@ -52,6 +52,14 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
   for (const report of book.restingOn([...banned, ...before]))
     if (report.banned * 2 >= report.winners.length) make({ type: 'withdrawn', job: report.job })
   return changes
+}
+
+/** The volunteer and all machines of its operator; but whose a newcomer is is its word, and takes nobody with it that counts. */
+function goingWith(book: Book, volunteer: string): string[] {
+  const counts = book.member(volunteer)?.graduated === true
+  return book
+    .operatedWith(volunteer)
+    .filter(one => one === volunteer || counts || book.member(one)?.graduated !== true)
 }
 
 /**

@@ -41,7 +41,13 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
     day: today,
     task,
     ...(draw && {
-      draw: { roster: draw.roster, beacon: draw.beacon, seed: draw.seed, passed: draw.passed },
+      draw: {
+        roster: draw.roster,
+        beacon: draw.beacon,
+        seed: draw.seed,
+        platform: draw.platform,
+        passed: draw.passed,
+      },
     }),
     rules,
     outcome,

@@ -112,7 +112,7 @@ async function hello(
   }
   await serial.run(peer, async () => {
     roster.introduce(peer, { slots, backends, cpu, operator })
-    trust.met(peer, { operator, network: network.prefixOf(peer) })
+    trust.met(peer, { operator, network: network.prefixOf(peer), backends, cpu })
     const running = new Set(leases)
     const gone = [...jobs.leases()].filter(
       ({ volunteer, lease }) => volunteer === peer && !running.has(lease),

@@ -38,7 +38,8 @@ export async function holdForKnown(record: JobRecord, options: KnownOptions): Pr
   const right = casts.find(cast => cast.volunteer === winner)
   if (!right) return false
   const answer = sha256(answerOf(acrossJobs(right.ballot)))
-  const repeated = repeatOf(record, { of: record.id, answer, trial: false }, clock.now(), random)
+  const without = [...new Set(record.seats.map(seat => seat.operator))]
+  const repeated = repeatOf(record, { of: record.id, answer, trial: false, without }, clock.now(), random)
   await jobs.add([repeated])
   await jobs.apply(record.id, { type: 'repeated', by: repeated.id })
   return true
@@ -60,7 +61,7 @@ export async function tryRings({
     let open = 0
     for (const { known } of jobs.unfinished()) if (known?.trial && known.of === job) open += 1
     const wanted = Math.min(trialsAtOnce, ringRuns - refuted) - open
-    const known = { of: job, answer, trial: true }
+    const known = { of: job, answer, trial: true, without: [] }
     const repeats = Array.from({ length: Math.max(0, wanted) }, () =>
       repeatOf(record, known, clock.now(), random),
     )

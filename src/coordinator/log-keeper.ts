@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Background } from './background.ts'
-import { type BeaconOptions, drawJobs } from './beacon.ts'
+import { type BeaconOptions, createDraws } from './beacon.ts'
 import type { Jobs } from './jobs.ts'
 import { type KnownOptions, tryRings } from './known.ts'
 import { type RecheckOptions, recheckJobs } from './recheck.ts'
@@ -22,6 +22,7 @@ export interface LogKeeperOptions extends BeaconOptions, RecheckOptions, KnownOp
  */
 export function createLogKeeper(options: LogKeeperOptions): () => void {
   const { trust, publicLog, background, log } = options
+  const draw = createDraws(options)
   let running = false
 
   const pass = async () => {
@@ -30,7 +31,7 @@ export function createLogKeeper(options: LogKeeperOptions): () => void {
       await recheckJobs(options)
       await tryRings(options)
       if (publicLog.ledger.size() > publicLog.sequencer.size()) await publicLog.settle()
-      await drawJobs(options)
+      await draw()
     } catch (error) {
       // The next tick tries again; jobs wait meanwhile.
       log.warn('the log could not be brought up to date', { error: messageOf(error) })

@@ -15,11 +15,17 @@ export interface NewRecordOptions {
 }
 
 /** Chooses the class of a new job. What is hidden in its rules is added by the draw. */
-export async function newRecord(job: Job, now: number, options: NewRecordOptions): Promise<JobRecord> {
+export async function newRecord(
+  job: Job,
+  now: number,
+  options: NewRecordOptions,
+  /** Whether a report that is there already is doubted. */
+  doubted = false,
+): Promise<JobRecord> {
   const { records, random, trust, config } = options
   const jobClass = classOf({
     weighed: trust.weighed,
-    reported: await isReported(job.subject.sha256, records),
+    reported: !doubted && (await isReported(job.subject.sha256, records)),
     popular: config.popular.includes(job.subject.project),
     accusing: false,
   })
@@ -28,6 +34,7 @@ export async function newRecord(job: Job, now: number, options: NewRecordOptions
 }
 
 async function isReported(sha256: string, records: Records): Promise<boolean> {
-  for await (const _ of records.reports.entries({ under: `sha256/${sha256}/`, limit: 1 })) return true
+  for await (const [, { attestation }] of records.reports.entries({ under: `sha256/${sha256}/` }))
+    if (!(await records.withdrawn.get(attestation))) return true
   return false
 }

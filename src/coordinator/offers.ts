@@ -1,9 +1,11 @@
+import { isFor } from '../attest/audit/seats.ts'
 import type { RosterMember } from '../attest/documents.ts'
 import type { Clock } from '../clock.ts'
 import type { Role } from '../consensus/decide.ts'
 import { nextSeats, ranked } from '../consensus/draw.ts'
+import { platformOf } from '../consensus/platform.ts'
 import type { CoordinatorConfig } from './config.ts'
-import { platformOf, type Roster } from './roster.ts'
+import type { Roster } from './roster.ts'
 import { hasPlace, isOccupied, type JobRecord, type SeatTaker, shadowsWanted } from './state.ts'
 import type { Trust } from './trust.ts'
 
@@ -20,6 +22,8 @@ export interface Offers {
   seatFor(record: JobRecord, volunteer: string): SeatTaker | undefined
   /** Those whose turn it is and who are not there, cannot do it, or let it wait too long. */
   absent(record: JobRecord): string[]
+  /** Whether nobody on the roster could take what is open, here or not. */
+  exhausted(record: JobRecord): boolean
   /** Forgets a job. */
   forget(job: string): void
 }
@@ -27,8 +31,8 @@ export interface Offers {
 export function createOffers({ trust, roster, clock, config }: OffersOptions): Offers {
   /** Job -> its candidates by rank. */
   const orders = new Map<string, RosterMember[]>()
-  /** `JOB VOLUNTEER` -> since when it is that volunteer's turn. */
-  const since = new Map<string, number>()
+  /** Job -> volunteer -> since when it is that volunteer's turn. */
+  const since = new Map<string, Map<string, number>>()
 
   const orderOf = (record: JobRecord): RosterMember[] => {
     const known = orders.get(record.id)
@@ -39,62 +43,82 @@ export function createOffers({ trust, roster, clock, config }: OffersOptions): O
     return order
   }
 
-  const turns = (record: JobRecord, role: Role): RosterMember[] => {
-    const { draw } = record
-    if (!draw || !hasPlace(record, role)) return []
-    const wanted = role === 'shadow' ? shadowsWanted(record) : record.wanted
+  const isThere = (record: JobRecord, volunteer: string): boolean => {
+    const introduction = roster.get(volunteer)
+    return (
+      introduction !== undefined && platformOf(introduction, record.job.profile) === record.draw?.platform
+    )
+  }
+
+  /** Everybody who may sit in this role at all, by rank, and who sits already. */
+  const candidatesFor = (record: JobRecord, role: Role) => {
     const order = orderOf(record)
     const taken = record.seats
       .filter(isOccupied)
       .map(({ volunteer }) => order.find(one => one.volunteer === volunteer) ?? { volunteer, tags: [] })
+    const { known, rules } = record
+    const seating = { jobClass: rules.jobClass, trial: known?.trial, without: known?.without }
     const candidates = order.filter(
-      one => isFor(record, role, one) && trust.book.member(one.volunteer)?.banned === undefined,
+      one =>
+        isFor(seating, role, one) &&
+        platformOf(one, record.job.profile) === record.draw?.platform &&
+        record.seats.filter(seat => seat.volunteer === one.volunteer).length <
+          config.maxAttemptsPerVolunteer &&
+        trust.book.member(one.volunteer)?.banned === undefined,
     )
+    return { candidates, taken }
+  }
+
+  const turns = (record: JobRecord, role: Role): RosterMember[] => {
+    const { draw } = record
+    if (!draw || !hasPlace(record, role)) return []
+    const wanted = role === 'shadow' ? shadowsWanted(record) : record.wanted
+    const { candidates, taken } = candidatesFor(record, role)
     const first = nextSeats(candidates, taken, new Set(draw.passed), wanted)
-    // When all had their turn, those who were not there may come back.
-    return first.length < wanted
-      ? [...first, ...nextSeats(candidates, [...taken, ...first], new Set(), wanted - first.length)]
-      : first
+    if (first.length === wanted) return first
+    // When all had their turn, those who were not there and are now may come back.
+    const back = candidates.filter(one => isThere(record, one.volunteer))
+    return [...first, ...nextSeats(back, [...taken, ...first], new Set(), wanted - first.length)]
   }
 
   return {
     seatFor(record, volunteer) {
-      const introduction = roster.get(volunteer)
-      const platform = introduction && platformOf(introduction, record.job.profile)
-      if (platform === undefined) return undefined
+      const { draw } = record
+      if (!draw || !isThere(record, volunteer)) return undefined
       for (const role of [record.wantedRole, 'shadow'] as const) {
         const member = turns(record, role).find(one => one.volunteer === volunteer)
-        if (member) return { volunteer, role, operator: member.operator, weight: member.weight, platform }
+        if (member)
+          return {
+            volunteer,
+            role,
+            operator: member.operator,
+            weight: member.weight,
+            platform: draw.platform,
+          }
       }
       return undefined
     },
     absent(record) {
       const now = clock.now()
       const passed = new Set(record.draw?.passed)
-      return [...turns(record, record.wantedRole), ...turns(record, 'shadow')]
+      const due = [...turns(record, record.wantedRole), ...turns(record, 'shadow')]
         .map(({ volunteer }) => volunteer)
-        .filter(volunteer => {
-          if (passed.has(volunteer)) return false
-          const introduction = roster.get(volunteer)
-          const platform = introduction && platformOf(introduction, record.job.profile)
-          if (platform === undefined || (record.platform !== undefined && record.platform !== platform))
-            return true
-          const key = `${record.id} ${volunteer}`
-          const start = since.get(key) ?? now
-          since.set(key, start)
-          return start + config.passMs <= now
-        })
+        .filter(volunteer => !passed.has(volunteer))
+      const waited = since.get(record.id) ?? new Map<string, number>()
+      since.set(record.id, new Map(due.map(volunteer => [volunteer, waited.get(volunteer) ?? now])))
+      return due.filter(
+        volunteer => !isThere(record, volunteer) || (waited.get(volunteer) ?? now) + config.passMs <= now,
+      )
+    },
+    exhausted(record) {
+      const role = record.wantedRole
+      if (!record.draw || record.wanted === 0) return false
+      const { candidates, taken } = candidatesFor(record, role)
+      return nextSeats(candidates, taken, new Set(), 1).length === 0
     },
     forget(job) {
       orders.delete(job)
-      for (const key of since.keys()) if (key.startsWith(job)) since.delete(key)
+      since.delete(job)
     },
   }
-}
-
-function isFor({ rules, known }: JobRecord, role: Role, { established, referee }: RosterMember): boolean {
-  if (role === 'referee' || known?.trial) return referee
-  // Where the answer is known, a newcomer may sit as well: that is how it gets to be checked.
-  if (rules.jobClass === 'K') return !referee
-  return !referee && (role === 'shadow' ? !established : established)
 }

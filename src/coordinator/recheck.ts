@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { jobId } from '../wire/job.ts'
 import type { Jobs } from './jobs.ts'
-import { logged } from './log-documents.ts'
+import { type Logged, logged } from './log-documents.ts'
 import { type NewRecordOptions, newRecord } from './new-record.ts'
 
 export interface RecheckOptions extends NewRecordOptions {
@@ -16,24 +16,30 @@ export interface RecheckOptions extends NewRecordOptions {
  */
 export async function recheckJobs(options: RecheckOptions): Promise<void> {
   const { jobs, records, clock, random } = options
-  for await (const [id, { because, withdraw }] of records.rechecks.entries({ limit: 100 })) {
+  const notes: { key: string; job: string; because: string; withdraw: boolean }[] = []
+  for await (const [key, { because, withdraw }] of records.rechecks.entries({ limit: 100 }))
+    notes.push({ key, job: key.slice(0, 64), because, withdraw })
+  for (const [id, about] of Map.groupBy(notes, note => note.job)) {
     const record = await jobs.find(id)
-    if (!record) continue
     // Whoever waits for a report that is still being made gets it first; it is withdrawn right after.
-    if (record.phase === 'agreed') continue
+    if (!record || record.phase === 'agreed') continue
     const job = { ...record.job, nonce: Buffer.from(random(16)).toString('hex') }
-    const report = withdraw ? await records.reports.get(`job/${id}`) : undefined
-    const withdrawal = report
+    const [cause] = about.filter(note => note.withdraw)
+    const report = cause && (await records.reports.get(`job/${id}`))
+    const withdrawal: Logged = report
       ? logged(records, 'withdrawal', {
           schema: 'pyti.withdrawal/1',
           job: id,
           report: report.attestation,
-          because,
+          because: cause.because,
         })
       : { writes: [], entries: [] }
-    const marked = report ? [records.withdrawn.put(report.attestation, { because, job: jobId(job) })] : []
-    await jobs.add([await newRecord(job, clock.now(), options)], {
-      writes: [...withdrawal.writes, ...marked, records.rechecks.remove(id)],
+    const marked = report
+      ? [records.withdrawn.put(report.attestation, { because: cause.because, job: jobId(job) })]
+      : []
+    const done = about.map(note => records.rechecks.remove(note.key))
+    await jobs.add([await newRecord(job, clock.now(), options, true)], {
+      writes: [...withdrawal.writes, ...marked, ...done],
       entries: withdrawal.entries,
     })
   }

@@ -48,7 +48,7 @@ export interface Records {
   documents: Repository<unknown>
   /** Ids of documents and attestations that are still to be put where anybody can see them. */
   outbox: Repository<Record<string, never>>
-  /** Jobs to be made again, and whether their report is to be withdrawn at once. */
+  /** Jobs to be made again, by `JOB/BECAUSE`, and whether their report is to be withdrawn at once. */
   rechecks: Repository<{ because: string; withdraw: boolean }>
   /** Reports that are not to be relied on any longer, by attestation id. */
   withdrawn: Repository<{ because: string; job: string }>

@@ -1,23 +1,10 @@
-import type { Backend } from '../wire/job.ts'
+import type { Machine } from '../consensus/platform.ts'
 import { backendFor, type Profile } from '../wire/job.ts'
 
 /** What a volunteer said about itself in `hello`. */
-export interface Introduction {
+export interface Introduction extends Machine {
   slots: number
-  /** The preferred one first. */
-  backends: readonly Backend[]
-  cpu: string
   operator: string
-}
-
-/** What the machines of one job's seats must have in common (BOINC's homogeneous redundancy). */
-export function platformOf(
-  { backends, cpu }: Introduction,
-  profile: Pick<Profile, 'backend'>,
-): string | undefined {
-  const backend = backendFor(profile, backends)
-  // An emulated processor is the same everywhere.
-  return backend === 'tcg' ? 'tcg' : backend && `${backend} ${cpu}`
 }
 
 /** Who is connected, and until when the leases of those who are not hold. Memory only. */

@@ -58,6 +58,8 @@ export const Draw = z.strictObject({
   roster: Index,
   beacon: Index,
   seed: Sha256,
+  /** What all machines of its seats have in common. */
+  platform: z.string().max(100),
   /** Referees the roster has for this job. */
   referees: z.int().min(0),
   /** Newcomers that run it too, to be checked. */
@@ -94,7 +96,15 @@ export const StoredJob = z.strictObject({
    * Of a job of class `K`: the one it repeats, and the digest of the answer that is right; or, in a trial, the one that is
    * suspected.
    */
-  known: z.strictObject({ of: Sha256, answer: Sha256, trial: z.boolean() }).optional(),
+  known: z
+    .strictObject({
+      of: Sha256,
+      answer: Sha256,
+      trial: z.boolean(),
+      /** Operators that ran the repeated job. */
+      without: z.array(OperatorName).max(1_000),
+    })
+    .optional(),
   /** The job of class `K` made of this one; its report is held back meanwhile, so that nobody can copy from it. */
   repeatedBy: Sha256.optional(),
   /** Attestation id of the report, once it is signed and in the log. */
@@ -112,6 +122,8 @@ export interface JobRecord extends StoredJob {
 export type JobEvent =
   | { type: 'drawn'; draw: Draw }
   | { type: 'passed-over'; volunteers: readonly string[] }
+  /** Nobody on the roster can take what is open. */
+  | { type: 'exhausted' }
   | { type: 'lease-granted'; lease: string; deadline: number; seat: SeatTaker }
   | { type: 'raw-data-accepted'; lease: string; submission: Submission; ballot: Ballot }
   | { type: 'lease-released'; lease: string; end: SeatEnd; detail?: string }
@@ -167,7 +179,7 @@ export function taskOf({
   known,
 }: Pick<StoredJob, 'job' | 'rules' | 'salt' | 'known'>): TaskDocument {
   const task = { schema: 'pyti.task/1', job, jobClass: rules.jobClass, salt } as const
-  return known ? { ...task, repeats: known.of, trial: known.trial } : task
+  return known ? { ...task, repeats: known.of, trial: known.trial, without: known.without } : task
 }
 
 export function isOpen(record: StoredJob): boolean {

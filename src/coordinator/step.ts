@@ -41,6 +41,8 @@ export function step(job: JobRecord, event: JobEvent, now: number, rules: JobRul
       return draw(job, event.draw, now, rules)
     case 'passed-over':
       return passOver(job, event.volunteers)
+    case 'exhausted':
+      return exhaust(job, now)
     case 'lease-granted':
       return grant(job, event, now, rules)
     case 'raw-data-accepted':
@@ -91,6 +93,11 @@ function passOver(job: JobRecord, volunteers: readonly string[]): StepResult {
   const passed = [...new Set([...job.draw.passed, ...volunteers])]
   if (passed.length === job.draw.passed.length) return { job, effects: [] }
   return { job: { ...job, draw: { ...job.draw, passed } }, effects: [] }
+}
+
+function exhaust(job: JobRecord, now: number): StepResult {
+  if (!isOpen(job) || job.wanted === 0 || liveSeats(job).length > 0) return { job, effects: [] }
+  return end(job, job, `the roster has nobody left for another ${job.wantedRole}`, now)
 }
 
 function grant(
@@ -225,7 +232,7 @@ function accept(before: JobRecord, job: JobRecord, now: number): StepResult {
 /** What accuses needs more witnesses: one volunteer that sees harm is enough to ask for them. */
 function withClassX(job: JobRecord): JobRecord {
   const { draw, rules } = job
-  if (!draw || rules.jobClass === 'open' || rules.jobClass === 'X') return job
+  if (!draw || ['open', 'X', 'K'].includes(rules.jobClass)) return job
   if (!submittedSeats(job).some(seat => seat.submission.accusing)) return job
   return { ...job, rules: drawnRules(job, draw, 'X') }
 }

@@ -1,5 +1,6 @@
 import { leastWeight } from '../consensus/credibility.ts'
-import { type Introduction, platformOf } from './roster.ts'
+import { platformOf } from '../consensus/platform.ts'
+import type { Introduction } from './roster.ts'
 import type { SeatTaker, StoredJob } from './state.ts'
 
 /** A volunteer as it would sit where nobody is weighed. */

@@ -46,6 +46,7 @@ async function tick(options: TimerOptions): Promise<void> {
     if (record.phase === 'agreed') publish(record.id)
     const absent = record.draw ? offers.absent(record) : []
     if (absent.length > 0) await jobs.apply(record.id, { type: 'passed-over', volunteers: absent })
+    else if (offers.exhausted(record)) await jobs.apply(record.id, { type: 'exhausted' })
   }
   options.keepLog()
 }

@@ -1,14 +1,16 @@
-import type { PolicyDocument, RosterDocument, RosterMember } from '../attest/documents.ts'
+import { membersOf } from '../attest/audit/roster-members.ts'
+import type { PolicyDocument, RosterDocument } from '../attest/documents.ts'
 import type { RootDocument } from '../attest/root-document.ts'
 import { type Clock, dayOf } from '../clock.ts'
-import { Book, type Change, tagsOf } from '../consensus/book.ts'
+import { Book, type Change } from '../consensus/book.ts'
 import { classes, riskFactor } from '../consensus/classes.ts'
 import { graduate } from '../consensus/consequences.ts'
-import { checksOn, weightOf } from '../consensus/credibility.ts'
 import { chance } from '../consensus/draw.ts'
+import type { Machine } from '../consensus/platform.ts'
 import { PytiError } from '../errors.ts'
 import type { Write } from '../store/store.ts'
 import { digestOf } from '../wire/canonical.ts'
+import { PeerIdText } from '../wire/job.ts'
 import { closeJob } from './closing.ts'
 import type { CoordinatorConfig } from './config.ts'
 import type { Ledger } from './ledger.ts'
@@ -25,7 +27,7 @@ export interface Trust {
   /** Replays the log; before anything else. */
   load(): Promise<void>
   /** A volunteer said hello; it joins with the next roster. */
-  met(volunteer: string, from: { operator: string; network: string }): void
+  met(volunteer: string, from: Machine & { operator: string; network: string }): void
   /** The end of a job. What it returns must be committed before anything else is awaited. */
   close(record: JobRecord, task: number): Logged
   /** Logs a new roster if anybody came, or if anything changed and the last one is old. */
@@ -34,8 +36,10 @@ export interface Trust {
   roster(): { index: number; document: RosterDocument } | undefined
   /** @param index of its leaf @throws PytiError `unknown-roster` */
   rosterAt(index: number): RosterDocument
-  /** Forgets all rosters but the one that holds now and those with these indices. */
-  keepRosters(indices: ReadonlySet<number>): void
+  /** The newest roster among the first `size` leaves. */
+  rosterBelow(size: number): { index: number; document: RosterDocument } | undefined
+  /** Forgets all rosters but those with these indices, and those from `from` on. */
+  keepRosters(indices: ReadonlySet<number>, from: number): void
 }
 
 export interface TrustOptions {
@@ -51,13 +55,16 @@ export interface TrustOptions {
 export function createTrust({ ledger, records, clock, policy, root, config }: TrustOptions): Trust {
   const book = new Book()
   const arrivals = new Map<string, { operator: string; network: string }>()
+  const machines = new Map<string, Machine>()
   const rules: PolicyDocument = { schema: 'pyti.policy/1', ...policy }
   let current: { index: number; document: RosterDocument } | undefined
   const rosters = new Map<number, RosterDocument>()
-  /** Whether the book has changed since the roster was made. */
-  let stale = true
+  /** When a roster was last looked after, and on which day. */
   let madeAt = 0
+  let madeOn = -1
 
+  const recheck = (job: string, because: string, withdraw: boolean) =>
+    records.rechecks.put(`${job}/${because}`, { because, withdraw })
   const replay = (changes: readonly Change[], day: number) => {
     for (const change of changes) book.apply(change, day)
   }
@@ -71,7 +78,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
     )
       return []
     book.audited(job)
-    return [records.rechecks.put(job, { because: id, withdraw: false })]
+    return [recheck(job, id, false)]
   }
   const vouchedFor = (volunteer: string) =>
     policy.referees.includes(volunteer)
@@ -79,6 +86,14 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       : policy.founders.includes(volunteer)
         ? ('founder' as const)
         : undefined
+
+  /** An operator's name is a claim: none that would tie its bearer to somebody who did not ask for it. */
+  const isFree = (operator: string, volunteer: string): boolean =>
+    operator === volunteer ||
+    !(
+      PeerIdText.safeParse(operator).success ||
+      [...book.members()].some(member => member.operator === operator && member.graduated)
+    )
 
   return {
     book,
@@ -96,6 +111,8 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         if (document.schema === 'pyti.roster/1') {
           current = { index, document }
           rosters.set(index, document)
+          for (const { volunteer, backends, cpu } of document.members)
+            machines.set(volunteer, { backends, cpu })
           replay(document.changes, document.day)
         } else if (document.schema === 'pyti.close/1') replay(document.changes, document.day)
         else if (document.schema === 'pyti.policy/1') policyNow = digestOf(document)
@@ -109,20 +126,19 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         news.flatMap(({ entries }) => entries),
       )
     },
-    met(volunteer, from) {
-      if (!book.member(volunteer) && !arrivals.has(volunteer)) arrivals.set(volunteer, from)
+    met(volunteer, { operator, network, backends, cpu }) {
+      machines.set(volunteer, { backends, cpu })
+      if (book.member(volunteer) || arrivals.has(volunteer)) return
+      arrivals.set(volunteer, { operator: isFree(operator, volunteer) ? operator : volunteer, network })
     },
     close(record, task) {
       const closed = closeJob(book, record, task, dayOf(clock.now()))
-      stale = true
       const { writes, entries } = logged(records, 'close', closed)
       const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
       const again = closed.changes.flatMap(change => {
-        if (change.type === 'withdrawn')
-          return [records.rechecks.put(change.job, { because: record.id, withdraw: true })]
+        if (change.type === 'withdrawn') return [recheck(change.job, record.id, true)]
         // What was refuted is now borne out: the job does not repeat, which its report should say.
-        if (change.type === 'tried' && change.bornOut)
-          return [records.rechecks.put(change.job, { because: record.id, withdraw: false })]
+        if (change.type === 'tried' && change.bornOut) return [recheck(change.job, record.id, false)]
         return []
       })
       return {
@@ -132,8 +148,10 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
     },
     async refresh() {
       const today = dayOf(clock.now())
-      const old = madeAt + config.rosterMs <= clock.now() || current?.document.day !== today
-      if (arrivals.size === 0 && !(stale && old)) return
+      const isOld = madeAt + config.rosterMs <= clock.now() || madeOn !== today
+      if (arrivals.size === 0 && !isOld) return
+      madeAt = clock.now()
+      madeOn = today
       const changes: Change[] = [...arrivals].map(([volunteer, from]) => ({
         type: 'joined',
         volunteer,
@@ -141,16 +159,15 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         ...(vouchedFor(volunteer) && { vouched: vouchedFor(volunteer) }),
       }))
       arrivals.clear()
+      for (const { volunteer, vouched } of book.members()) {
+        const as = vouchedFor(volunteer)
+        if (as && as !== vouched) changes.push({ type: 'vouched', volunteer, as })
+      }
       replay(changes, today)
       changes.push(...graduate(book, today))
-      stale = false
-      madeAt = clock.now()
-      const next: RosterDocument = {
-        schema: 'pyti.roster/1',
-        day: today,
-        changes,
-        members: membersOf(book, today),
-      }
+      const members = membersOf(book, machines, today)
+      if (changes.length === 0 && current && digestOf(members) === digestOf(current.document.members)) return
+      const next: RosterDocument = { schema: 'pyti.roster/1', day: today, changes, members }
       const { writes, entries } = logged(records, 'roster', next)
       const index = await ledger.commit(writes, entries)
       current = { index, document: next }
@@ -162,9 +179,14 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       if (!found) throw new PytiError('unknown-roster', `leaf ${index} of the log is no roster`)
       return found
     },
-    keepRosters(indices) {
+    rosterBelow(size) {
+      const index = Math.max(-1, ...[...rosters.keys()].filter(one => one < size))
+      const document = rosters.get(index)
+      return document && { index, document }
+    },
+    keepRosters(indices, from) {
       for (const index of rosters.keys())
-        if (index !== current?.index && !indices.has(index)) rosters.delete(index)
+        if (index !== current?.index && index < from && !indices.has(index)) rosters.delete(index)
     },
   }
 }
@@ -178,18 +200,4 @@ function isNewer(root: RootDocument, before: RootDocument | undefined): boolean 
     `the root has version ${root.version}, and the log holds another root with version ${before.version}`,
     { hint: 'give the newest root file' },
   )
-}
-
-function membersOf(book: Book, today: number): RosterMember[] {
-  return [...book.members()]
-    .filter(member => member.banned === undefined)
-    .map(member => ({
-      volunteer: member.volunteer,
-      operator: member.operator,
-      tags: tagsOf(member),
-      weight: weightOf(checksOn(member.standing, today)),
-      established: book.isEstablished(member, today),
-      referee: member.vouched === 'referee',
-    }))
-    .sort((a, b) => (a.volunteer < b.volunteer ? -1 : 1))
 }

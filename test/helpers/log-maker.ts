@@ -2,7 +2,6 @@ import { closedOf } from '../../src/attest/audit/decisions.ts'
 import { drawnRules } from '../../src/attest/audit/draws.ts'
 import { membersOf } from '../../src/attest/audit/roster-members.ts'
 import { isFor } from '../../src/attest/audit/seats.ts'
-import type { LogSource } from '../../src/attest/audit/source.ts'
 import { beaconValue } from '../../src/attest/beacon.ts'
 import { encodeBundle } from '../../src/attest/bundle.ts'
 import {
@@ -14,96 +13,30 @@ import {
   type RosterDocument,
   type TaskDocument,
 } from '../../src/attest/documents.ts'
-import { attestationId, sign, statementType } from '../../src/attest/dsse.ts'
+import { attestationId } from '../../src/attest/dsse.ts'
 import { cosign, formatCheckpoint } from '../../src/attest/log/checkpoint.ts'
 import { type Entry, type EntryKind, formatEntry } from '../../src/attest/log/entry.ts'
 import { createTree, leafHash, rootAt } from '../../src/attest/log/merkle.ts'
 import { addSignature, parseVkey, signNote } from '../../src/attest/log/note.ts'
 import { bundlesToWrite, encodeEntries, makeTile, pathOf, tilesToWrite } from '../../src/attest/log/tiles.ts'
 import { minorityOf } from '../../src/attest/minority.ts'
-import { rawDataStatement } from '../../src/attest/raw-statement.ts'
-import {
-  purlOf,
-  type ReportStatement,
-  reportStatement,
-  type Voter,
-} from '../../src/attest/report-statement.ts'
+import { purlOf, reportStatement } from '../../src/attest/report-statement.ts'
 import { ballotOf } from '../../src/consensus/ballot.ts'
 import { Book, type Change } from '../../src/consensus/book.ts'
 import type { JobClass } from '../../src/consensus/classes.ts'
 import { graduate, settleClosed } from '../../src/consensus/consequences.ts'
-import { acrossJobs, answerOf, type Cast, decide, type Role, type Rules } from '../../src/consensus/decide.ts'
+import { acrossJobs, answerOf, type Cast, decide, type Role } from '../../src/consensus/decide.ts'
 import { chance, nextSeats, ranked, seedOf } from '../../src/consensus/draw.ts'
+import type { Machine } from '../../src/consensus/platform.ts'
 import { evaluate } from '../../src/report/evaluate.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import type { Envelope } from '../../src/wire/envelope.ts'
 import { type Job, jobId } from '../../src/wire/job.ts'
-import type { RawData } from '../../src/wire/raw-data.ts'
-import { type TestIdentity, testIdentity, testJob, testRawData, testSubject, withTask } from './raw-data.ts'
+import type { Answered, Candidate, Done, MadeLog, MakerOptions, Tampering } from './log-parts.ts'
+import { answerFrom, founders, people, referees, reportKey, ring, signReport } from './log-people.ts'
+import { testJob, testSubject } from './raw-data.ts'
 import { type TestSigner, testSigner } from './small-log.ts'
 
-/** Where a dishonest coordinator puts its hand in; each is called for every job or roster, and leaves it alone if it likes. */
-export interface Tampering {
-  /** Before a job is announced. */
-  before?(maker: LogMaker, job: number): void
-  /** Before the seats of a job are drawn; may log something else. */
-  draw?(draw: NonNullable<CloseDocument['draw']>, made: Drawing): void | Promise<void>
-  rules?(rules: Rules, job: number): Rules
-  /** Takes candidates away as if they did not exist. */
-  candidates?(order: Candidate[], job: number): Candidate[]
-  /** Voters that the report names. */
-  voters?(voters: Answered[], job: number): Answered[]
-  report?(statement: ReportStatement, job: number): ReportStatement
-  close?(close: CloseDocument, job: number): CloseDocument
-  roster?(roster: RosterDocument, number: number): RosterDocument
-  /** After the end of a job. */
-  after?(maker: LogMaker, done: Done, job: number): void | Promise<void>
-}
-
-type Candidate = RosterDocument['members'][number]
-export interface Drawing {
-  readonly maker: LogMaker
-  readonly job: number
-  readonly id: string
-  readonly task: number
-}
-export interface Answered extends Voter {
-  readonly envelope: Envelope
-  readonly rawData: RawData
-}
-export interface Done {
-  readonly task: TaskDocument
-  readonly close: CloseDocument
-  readonly closeIndex: number
-  readonly answers: readonly Answered[]
-  readonly report?: {
-    readonly index: number
-    readonly envelope: Envelope
-    readonly statement: ReportStatement
-  }
-}
-
-/** A log with nothing but files, as anybody sees it. */
-export interface MadeLog {
-  readonly files: Map<string, Uint8Array>
-  readonly source: LogSource
-  readonly key: string
-  readonly witness: string
-  readonly entries: readonly Entry[]
-  readonly done: readonly Done[]
-  readonly maker: LogMaker
-  readonly note: string
-}
-
-export const reportKey = testIdentity('report key')
-export const otherReportKey = testIdentity('another report key')
-const people = Array.from({ length: 20 }, (_, n) => testIdentity(`volunteer ${n}`))
-const founders = people.slice(0, 14)
-/** Volunteers 14 to 16 are newcomers. */
-const referees = people.slice(17)
-const identities = new Map(people.map(one => [one.peerId, one]))
-/** These two tell one lie together. */
-export const ring = [people[1], people[2]].map(one => one?.peerId ?? '')
 const firstDay = 20_000
 
 /** @param seed of everything that happens: who is absent, who lies, which files */
@@ -123,16 +56,6 @@ export async function makeLog(
   await maker.begin()
   for (let job = 0; job < jobs; job++) await maker.runJob(job)
   return maker.finish()
-}
-
-export interface MakerOptions {
-  /** Chance per mille that the ring lies in a job. */
-  lies: number
-  /** The first job it lies in. */
-  sleeps: number
-  /** Chance per mille that a job does not repeat. */
-  wobbles: number
-  name: string
 }
 
 export class LogMaker {
@@ -235,7 +158,7 @@ export class LogMaker {
       schema: 'pyti.roster/1',
       day: this.day,
       changes,
-      members: membersOf(this.book, this.day),
+      members: membersOf(this.book, machinesOf(this.book), this.day),
     }
     const document = this.tampering.roster?.(honest, this.rosters) ?? honest
     this.rosters += 1
@@ -271,7 +194,7 @@ export class LogMaker {
       parseVkey(this.witness.witnessVkey),
     ])
     const beacon = this.appendDocument('beacon', { schema: 'pyti.beacon/1', checkpoint })
-    return { roster, beacon, seed: seedOf(value, job), passed: [] }
+    return { roster, beacon, seed: seedOf(value, job), platform, passed: [] }
   }
 
   async #seat(
@@ -281,7 +204,7 @@ export class LogMaker {
     roster: RosterDocument,
     draw: NonNullable<CloseDocument['draw']>,
   ): Promise<void> {
-    const [honest] = drawnRules(task, roster, draw.seed)
+    const [honest] = drawnRules(task, roster, draw)
     if (!honest) throw new Error('there are no rules')
     const rules = this.tampering.rules?.(honest, number) ?? honest
     const all = ranked(roster.members, draw.seed)
@@ -432,34 +355,6 @@ export class LogMaker {
   }
 }
 
-/** A volunteer's word on a job. */
-export async function answerFrom(
-  volunteer: string,
-  job: Job,
-  liar: boolean,
-): Promise<{ envelope: Envelope; rawData: RawData }> {
-  const identity: TestIdentity = identities.get(volunteer) ?? testIdentity(volunteer)
-  const honest = testRawData({ job })
-  const rawData = liar
-    ? withTask(honest, 'install', { files: [{ path: '{site}/other', sha256: sha256('a lie') }] })
-    : honest
-  const statement = rawDataStatement({
-    volunteer,
-    rawData,
-    round: 0,
-    startedOn: '2026-11-20T12:01:00Z',
-    finishedOn: '2026-11-20T12:02:00Z',
-    salt: sha256(volunteer).slice(0, 32),
-  })
-  return { envelope: await sign(statementType, canonicalBytes(statement), identity), rawData }
-}
-
-/** Signed with the key that the report names. */
-export function signReport(statement: ReportStatement): Promise<Envelope> {
-  const isOther = statement.predicate.verifier.id.endsWith(otherReportKey.peerId)
-  return sign(statementType, canonicalBytes(statement), isOther ? otherReportKey : reportKey)
-}
-
 /** The bundle of a job's report, without proofs of the log. */
 export function bundleOf({ answers, report }: Done): Uint8Array {
   if (!report) throw new Error('the job has no report')
@@ -469,4 +364,11 @@ export function bundleOf({ answers, report }: Done): Uint8Array {
     blobs: answers.map(one => canonicalBytes(one.rawData)),
     proofs: [],
   })
+}
+
+const machine: Machine = { backends: ['uml'], cpu: 'x86-64-v3' }
+const platform = 'uml x86-64-v3'
+
+function machinesOf(book: Book): Map<string, Machine> {
+  return new Map([...book.members()].map(member => [member.volunteer, machine]))
 }

@@ -70,6 +70,7 @@ export function createSimChecks(options: SimChecksOptions): SimChecks {
     isLogged: id => log.indexOf(id) !== undefined,
     rosterAt: index => rosters.get(index),
     cpuOf: volunteer => characterOf(volunteer)?.cpu,
+    isBanned: volunteer => book.banned.has(volunteer),
     slotsOf: volunteer => characterOf(volunteer)?.slots ?? 0,
     ...options,
   })

@@ -26,6 +26,7 @@ export interface JobModelOptions {
   /** What each volunteer said of itself. */
   cpuOf(volunteer: string): string | undefined
   slotsOf(volunteer: string): number
+  isBanned(volunteer: string): boolean
   maxAttempts: number
   fileComplaints: number
 }
@@ -171,21 +172,32 @@ function checkAccepted({ rules }: StoredJob, casts: Cast[], fault: Fault): void 
   if (borneOut.length < 2) fault('it is said not to repeat, and nothing bears that out')
 }
 
-function checkEnded(
-  job: StoredJob,
-  casts: Cast[],
-  { maxAttempts, fileComplaints }: JobModelOptions,
-  fault: Fault,
-): void {
+function checkEnded(job: StoredJob, casts: Cast[], options: JobModelOptions, fault: Fault): void {
+  const { maxAttempts, fileComplaints } = options
   if (!job.reason) fault('it ended without a reason')
   if (job.seats.some(seat => seat.state === 'leased')) fault('it ended with leases')
   const decision = decide(casts, job.rules).kind
   const complaints = job.seats.filter(
     seat => seat.state === 'released' && (seat.end === 'hash-mismatch' || seat.end === 'file-missing'),
   )
-  if (decision === 'unresolved' || decision === 'flaky') return
+  if (decision === 'unresolved') return
+  if (job.reason?.startsWith('the roster has nobody left') && !couldSit(job, options)) return
   if (job.seats.length >= maxAttempts || complaints.length >= fileComplaints) return
   fault(`it was given up while it could go on (${decision})`)
+}
+
+/** Whether anybody on the roster of the draw could take one more seat. */
+function couldSit(job: StoredJob, { rosterAt, isBanned }: JobModelOptions): boolean {
+  const { draw, wantedRole, known } = job
+  const members = draw ? (rosterAt(draw.roster)?.members ?? []) : []
+  const sitting = new Set(submittedSeats(job).map(seat => seat.volunteer))
+  const tags = new Set(members.filter(one => sitting.has(one.volunteer)).flatMap(one => one.tags))
+  return members.some(({ volunteer, referee, established, operator, cpu, tags: own }) => {
+    if (known?.trial || wantedRole === 'referee' ? !referee : referee) return false
+    if (known ? known.without.includes(operator) : !established && !referee) return false
+    if (isBanned(volunteer) || sitting.has(volunteer) || own.some(tag => tags.has(tag))) return false
+    return draw?.platform.endsWith(cpu) && job.seats.filter(seat => seat.volunteer === volunteer).length < 3
+  })
 }
 
 /** Whether seats were drawn from what the log says: the seed, and leaves that were there before. */

@@ -5,8 +5,10 @@ import type { Character } from './sim-volunteer.ts'
 export interface SimShape {
   /** Whether seats are drawn and answers weighed. */
   weighed: boolean
-  /** A ring of two or three sits among few founders, most of whose seats it gets: bans, withdrawals, jobs made anew. */
-  ringed?: boolean
+  /** So many of the first volunteers are one ring, and all others honest; few of them are founders. */
+  ring?: number
+  /** Share of jobs that are about a file that was asked for before. */
+  again?: number
   volunteers: number
   jobs: number
   /** Minutes until faults stop. */
@@ -35,6 +37,7 @@ const base: Character = {
   twice: 0.05,
   releases: 0.03,
   withholds: 0.02,
+  vanishes: 0.03,
   pesters: false,
   slowestMs: 30_000,
 }
@@ -42,6 +45,8 @@ const base: Character = {
 const honest: Kind = one => one
 const liar: Kind = one => ({ ...one, lies: 0.7, lie: { kind: 'files', name: one.name } })
 const ringMember: Kind = one => ({ ...one, lies: 0.7, lie: { kind: 'files', name: 'ring' } })
+/** Honest often enough for reports to rest on it. */
+const seldom: Kind = one => ({ ...ringMember(one), lies: 0.5 })
 const neighbour: Kind = one => ({ ...ringMember(one), prefix: '192.0.2.0/24' })
 const failer: Kind = one => ({ ...one, lies: 0.7, lie: { kind: 'tests', name: 'tests' } })
 const accuser: Kind = one => ({ ...one, lies: 0.5, lie: { kind: 'harm', name: one.name } })
@@ -57,7 +62,7 @@ const troubles: Kind[] = [
   one => ({ ...one, releases: 0.7 }),
   one => ({ ...one, pesters: true }),
   one => ({ ...one, slowestMs: 400_000 }),
-  one => ({ ...one, operator: 'two-machines', slowestMs: 90_000 }),
+  one => ({ ...one, operator: 'two-machines', vanishes: 0.7, slowestMs: 90_000 }),
   one => ({ ...liar(one), operator: 'two-liars' }),
 ]
 
@@ -76,7 +81,7 @@ function kindsOf(random: Random, count: number, bad: number): Kind[] {
   return kinds
 }
 
-export function populate(random: Random, { weighed, volunteers, ringed = false }: SimShape): People {
+export function populate(random: Random, { weighed, volunteers, ring }: SimShape): People {
   const characters: Character[] = []
   const platforms = volunteers >= 40 ? ['x86-64-v3', 'x86-64-v2'] : ['x86-64-v3']
   const add = (kind: string, kinds: Kind[]): string[] =>
@@ -87,20 +92,21 @@ export function populate(random: Random, { weighed, volunteers, ringed = false }
       characters.push(make({ ...base, name, slots, cpu, slowestMs: 2_000 + random.below(60_000) }))
       return name
     })
+  const kinds = (count: number, bad: number) =>
+    ring === undefined
+      ? kindsOf(random, count, bad)
+      : Array.from({ length: count }, (_, at) => (at < ring ? seldom : honest))
   if (!weighed) {
-    add('volunteer', kindsOf(random, volunteers, Math.floor(volunteers / 6)))
+    add('volunteer', kinds(volunteers, Math.floor(volunteers / 6)))
     return { characters, founders: [], referees: [], ring: ringOf(characters) }
   }
-  const count = ringed ? 8 : Math.floor(volunteers * 0.7)
-  const ringKinds = Array.from({ length: count }, (_, at) =>
-    at < 2 + (random.chance(0.5) ? 1 : 0) ? ringMember : honest,
-  )
-  const founders = add('founder', ringed ? ringKinds : kindsOf(random, count, Math.floor(count / 9)))
-  const ring = ringOf(characters)
+  const count = ring === undefined ? Math.floor(volunteers * 0.7) : 12
+  const founders = add('founder', kinds(count, Math.floor(count / 9)))
+  const largest = ringOf(characters)
   const referees =
-    ringed || random.chance(0.7) ? add('referee', Array(6 * platforms.length).fill(honest)) : []
+    ring !== undefined || random.chance(0.7) ? add('referee', Array(6 * platforms.length).fill(honest)) : []
   add('newcomer', kindsOf(random, Math.max(3, volunteers - count - referees.length), 3))
-  return { characters, founders, referees, ring }
+  return { characters, founders, referees, ring: largest }
 }
 
 function ringOf(characters: readonly Character[]): number {

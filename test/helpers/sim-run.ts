@@ -4,9 +4,9 @@ import type { SimResult } from './sim-world.ts'
 
 /** Worlds that are simulated, by the name under which a seed is replayed. */
 export const shapes = {
-  open: { weighed: false, volunteers: 16, jobs: 4, minutes: 5 },
-  weighed: { weighed: true, volunteers: 28, jobs: 4, minutes: 5 },
-  ringed: { weighed: true, ringed: true, volunteers: 18, jobs: 8, minutes: 6 },
+  open: { weighed: false, volunteers: 16, jobs: 4, minutes: 4 },
+  weighed: { weighed: true, volunteers: 28, jobs: 4, minutes: 4 },
+  ringed: { weighed: true, ring: 4, again: 0.5, volunteers: 22, jobs: 8, minutes: 6 },
   'large-open': { weighed: false, volunteers: 100, jobs: 8, minutes: 5 },
   'large-weighed': { weighed: true, volunteers: 100, jobs: 8, minutes: 5 },
 } as const satisfies Record<string, SimShape>

@@ -33,6 +33,8 @@ export interface Character {
   copies: number
   /** Hands in twice at a time, and then something else. */
   twice: number
+  /** Goes away for so long that the lease is lost, and hands in all the same. */
+  vanishes: number
   /** Gives the lease back. */
   releases: number
   /** Keeps the blobs to itself, or changes their bytes. */
@@ -95,6 +97,7 @@ export function createSimVolunteer(
   const live = async (self: SimProcess): Promise<void> => {
     const working = new Set<string>()
     let greeted = false
+    let awayUntil = 0
     /** A dead process goes no further than its next wait. */
     const wait = async <T>(work: Promise<T>): Promise<T> => {
       try {
@@ -180,6 +183,10 @@ export function createSimVolunteer(
         working.delete(lease.id)
         return
       }
+      if (random.chance(character.vanishes)) {
+        awayUntil = queue.now() + 30_000
+        line.cut()
+      }
       await rest(character.slowestMs)
       if (random.chance(character.releases)) {
         const reason = releaseReasons[random.below(releaseReasons.length)] ?? 'internal'
@@ -217,6 +224,7 @@ export function createSimVolunteer(
 
     await rest(20_000)
     for (;;) {
+      while (queue.now() < awayUntil) await rest(5_000)
       let leases: Lease[] = []
       try {
         if (!line.isOpen() || !greeted) {

@@ -219,7 +219,7 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     queue.after(
       10_000 + random.below(calmAt * 0.7),
       `job ${number} is asked for`,
-      () => void submit(random.chance(0.2) ? 0 : number),
+      () => void submit(random.chance(shape.again ?? 0.2) ? 0 : number),
     )
 
   const someone = () => volunteers[random.below(volunteers.length)]
@@ -284,11 +284,11 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     if (what === undefined) judge.fault('nothing happens any more')
     note(what ?? '')
     await judge.settle()
-    if (what === 'coordinator wakes') {
-      checkReceipts()
-      quietUntil = isOver() ? Math.min(quietUntil, queue.now() + minute / 2) : Number.POSITIVE_INFINITY
-    }
-    if (judge.faults.length > 0 || queue.now() > Math.min(quietUntil, calmSince + patience)) break
+    if (judge.faults.length > 0 || queue.now() > calmSince + patience) break
+    if (what !== 'coordinator wakes') continue
+    checkReceipts()
+    if (!isOver()) quietUntil = queue.now() + minute / 2
+    else if (queue.now() > quietUntil) break
   }
   if (judge.faults.length === 0)
     for (const what of await auditEnd({ storage, checks: judge, logKey, witnesses, accepted }))

@@ -7,7 +7,8 @@ import { describe, it } from 'node:test'
 import { wrongEvaluation } from '../../src/attest/audit/prove.ts'
 import { encodeFault } from '../../src/attest/faults.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
-import { bundleOf, type MadeLog, makeLog } from '../helpers/log-maker.ts'
+import { bundleOf, makeLog } from '../helpers/log-maker.ts'
+import type { MadeLog } from '../helpers/log-parts.ts'
 import { withDirectory } from '../helpers/temporary.ts'
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts')

@@ -9,8 +9,8 @@ checkSignaturesAtOnce()
 const seeds = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at)
 const runs = [
   { name: 'open', seeds: seeds(1, 12) },
-  { name: 'weighed', seeds: seeds(1, 10) },
-  { name: 'ringed', seeds: seeds(1, 8) },
+  { name: 'weighed', seeds: seeds(1, 8) },
+  { name: 'ringed', seeds: seeds(1, 6) },
   { name: 'large-open', seeds: seeds(1, 1) },
   { name: 'large-weighed', seeds: seeds(2, 1) },
 ] as const
@@ -34,14 +34,19 @@ describe('simulated network', () => {
     for (const { name, seeds: some } of runs)
       it(`keeps every promise: ${name}, seeds ${some[0]} to ${some.at(-1)}`, async test => {
         let steps = 0
-        let ended = 0
+        let reported = 0
+        let unresolved = 0
         for (const seed of some) {
           const result = await simulate(seed, shapes[name])
           sound(name, result)
           steps += result.steps
-          ended += result.reported + result.unresolved
+          reported += result.reported
+          unresolved += result.unresolved
         }
-        test.diagnostic(`${some.length} seeds, ${steps} events, ${ended} jobs ended`)
+        test.diagnostic(
+          `${some.length} seeds, ${steps} events, ${reported} reports, ${unresolved} unresolved`,
+        )
+        assert.ok(reported > unresolved, 'whoever gives every job up breaks no promise')
       })
   }
 })

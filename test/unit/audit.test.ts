@@ -5,15 +5,9 @@ import type { AuditCheckName } from '../../src/attest/audit/audit-checks.ts'
 import { confirmFault, decodeFault, encodeFault, type Fault } from '../../src/attest/faults.ts'
 import { tilePath } from '../../src/attest/log/tiles.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
-import {
-  answerFrom,
-  type MadeLog,
-  type MakerOptions,
-  makeLog,
-  otherReportKey,
-  ring,
-  type Tampering,
-} from '../helpers/log-maker.ts'
+import { makeLog } from '../helpers/log-maker.ts'
+import type { MadeLog, MakerOptions, Tampering } from '../helpers/log-parts.ts'
+import { answerFrom, otherReportKey, ring } from '../helpers/log-people.ts'
 
 const audit = (made: MadeLog, options: AuditOptions = {}): Promise<Audit> =>
   auditLog(made.source, { key: made.key, witnesses: [made.witness], ...options })

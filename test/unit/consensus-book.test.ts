@@ -4,7 +4,6 @@ import { readDocument } from '../../src/attest/documents.ts'
 import {
   aloneTogetherMax,
   Book,
-  type Change,
   establishedChecks,
   establishedDays,
   mayGraduate,

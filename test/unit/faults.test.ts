@@ -21,15 +21,9 @@ import { signNote } from '../../src/attest/log/note.ts'
 import { formatReceipt } from '../../src/attest/log/receipt.ts'
 import { isCode } from '../../src/errors.ts'
 import { toBase64, toHex } from '../../src/wire/bytes.ts'
-import {
-  answerFrom,
-  bundleOf,
-  type Done,
-  type MadeLog,
-  makeLog,
-  ring,
-  type Tampering,
-} from '../helpers/log-maker.ts'
+import { bundleOf, makeLog } from '../helpers/log-maker.ts'
+import type { Done, MadeLog, Tampering } from '../helpers/log-parts.ts'
+import { answerFrom, ring } from '../helpers/log-people.ts'
 
 const hashes = (made: MadeLog) => made.entries.map(entry => leafHash(formatEntry(entry)))
 

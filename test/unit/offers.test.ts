@@ -39,7 +39,8 @@ async function openScene({ jobClass = 'N', shadows = 0, networks = {} }: SceneOp
   const trust = createTrust({ ledger, records: openRecords(store), clock, policy, config })
   await trust.load()
   const all = [...founders, ...referees, ...newcomers]
-  for (const peer of all) trust.met(peer, { operator: peer, network: networks[peer] ?? '' })
+  const machine = { backends: ['uml' as const], cpu: 'x86-64-v3' }
+  for (const peer of all) trust.met(peer, { operator: peer, network: networks[peer] ?? '', ...machine })
   await trust.refresh()
   const roster = createRoster()
   const arrive = (peer: string, cpu = 'x86-64-v3') =>
@@ -59,6 +60,7 @@ async function openScene({ jobClass = 'N', shadows = 0, networks = {} }: SceneOp
     task: 0,
     roster: trust.roster()?.index ?? assert.fail(),
     beacon: 2,
+    platform: 'uml x86-64-v3',
     referees: 3,
     shadows,
     passed: [],

@@ -157,6 +157,7 @@ describe('step: drawn jobs', () => {
       roster: 0,
       beacon: 2,
       seed: sha256('seed'),
+      platform: 'uml x86-64-v3',
       referees: 5,
       shadows: 0,
       passed: [],

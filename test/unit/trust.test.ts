@@ -59,7 +59,8 @@ async function openWorld(
       return assert.fail('its end was not logged')
     },
     async meet(...names: string[]) {
-      for (const name of names) trust.met(peer(name), { operator: peer(name), network: '' })
+      for (const name of names)
+        trust.met(peer(name), { operator: peer(name), network: '', backends: ['uml'], cpu: 'x86-64-v3' })
       await trust.refresh()
     },
     restart: (change: Partial<typeof policy> = {}) => openWorld(store, clock, change),
@@ -81,7 +82,16 @@ function closedJob(name: string, said: Record<string, string>): JobRecord {
     ...made,
     phase: 'agreed',
     report: sha256(`report ${name}`),
-    draw: { task: 0, roster: 0, beacon: 0, seed: seedOf('00', made.id), referees: 2, shadows: 0, passed: [] },
+    draw: {
+      task: 0,
+      roster: 0,
+      beacon: 0,
+      seed: seedOf('00', made.id),
+      platform: 'uml x86-64-v3',
+      referees: 2,
+      shadows: 0,
+      passed: [],
+    },
     seats: Object.keys(said).map(
       (who, at): Seat => ({
         state: 'submitted',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Answer, askWhy } from '../../src/attest/audit/why.ts'
-import { type MadeLog, makeLog, ring } from '../helpers/log-maker.ts'
+import { makeLog } from '../helpers/log-maker.ts'
+import type { MadeLog } from '../helpers/log-parts.ts'
+import { ring } from '../helpers/log-people.ts'
 
 const ask = async (made: MadeLog, question: string): Promise<Answer[]> =>
   (await askWhy(made.source, question, { key: made.key })).answers

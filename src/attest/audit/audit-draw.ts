@@ -15,7 +15,7 @@ import {
 import { type DrawEvidence, steeringOf } from './fault-draw.ts'
 import { entryAt } from './open-log.ts'
 import { faultBase, proveDocument } from './prove.ts'
-import { isPlain, type Skipped, skippedOf } from './seats.ts'
+import { isPlain, membersOn, type Skipped, skippedOf } from './seats.ts'
 
 interface Closing extends Leaf {
   readonly close: CloseDocument
@@ -52,7 +52,7 @@ export async function auditDraw(
   if (value === undefined || seedOf(value, close.job) !== draw.seed)
     list.fault('draws', index, 'the seed does not follow from the signatures of the witnesses of the policy')
   else list.held('draws')
-  const members = drawn.roster?.document?.members ?? []
+  const members = membersOn(drawn.roster?.document?.members ?? [], draw.platform, task)
   const skipped = skippedOf(members, close, task ?? close.rules).filter(
     ({ volunteer }) => state.book.member(volunteer)?.banned === undefined,
   )

@@ -47,13 +47,21 @@ function rosterFault(
       return `the policy does not vouch for ${change.volunteer} as ${change.vouched ?? 'nothing'}`
     book.apply(change, day)
   }
+  const vouched = changes.filter(change => change.type === 'vouched')
+  for (const change of vouched) {
+    const member = book.member(change.volunteer)
+    if (!member || member.vouched === change.as || change.as !== vouchedFor(policy, change.volunteer))
+      return `the policy does not vouch anew for ${change.volunteer} as ${change.as}`
+    book.apply(change, day)
+  }
   const room = book.graduationsLeft(day)
   const graduates: Change[] = graduate(book, day)
   const claimed = changes.filter(change => change.type === 'graduated').length
   if (claimed > room) return `the pool grows by ${claimed}, but ${room} is all it may`
-  if (canonicalJson(changes) !== canonicalJson([...joined, ...graduates]))
+  if (canonicalJson(changes) !== canonicalJson([...joined, ...vouched, ...graduates]))
     return 'who counts from here on is not what follows from the book'
-  const expected = membersOf(book, day)
+  const machines = new Map(members.map(member => [member.volunteer, member]))
+  const expected = membersOf(book, machines, day)
   const wrong = members.findIndex(
     (member, at) => canonicalJson(member) !== canonicalJson(expected[at] ?? null),
   )

@@ -1,24 +1,47 @@
 import { classes, refereesMin, rulesOf } from '../../consensus/classes.ts'
 import type { Rules } from '../../consensus/decide.ts'
 import { chance, extraSeats, seedOf } from '../../consensus/draw.ts'
+import { commonPlatform, platformOf } from '../../consensus/platform.ts'
 import { canonicalJson } from '../../wire/canonical.ts'
 import { jobId } from '../../wire/job.ts'
 import type { CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
 
-/** Referees that a roster has, as the rules of a job count them. */
-export function refereesIn({ members }: RosterDocument): number {
-  const referees = members.filter(member => member.referee).length
+type Task = Pick<TaskDocument, 'job' | 'jobClass' | 'trial'>
+
+/**
+ * The platform a job is drawn for, if the roster has enough operators on it: that of most volunteers whose answers count.
+ * @returns undefined when it could not fill the seats of the job's class; then it waits for a later roster
+ */
+export function platformIn({ members }: RosterDocument, task: Task): string | undefined {
+  const counted = members.filter(member => member.established && !member.referee)
+  const common = commonPlatform(counted, task.job.profile)
+  if (!common) return undefined
+  if (task.trial) return refereesOn(members, common.platform, task).length > 0 ? common.platform : undefined
+  return common.operators >= classes[task.jobClass].quorum ? common.platform : undefined
+}
+
+/** Referees that a roster has for a job, as its rules count them. */
+export function refereesIn({ members }: RosterDocument, platform: string, task: Task): number {
+  const referees = refereesOn(members, platform, task).length
   return referees < refereesMin ? 0 : referees
 }
 
+function refereesOn(members: RosterDocument['members'], platform: string, { job }: Task) {
+  return members.filter(member => member.referee && platformOf(member, job.profile) === platform)
+}
+
 /** The rules a drawn job has: those of its class, or of class X once somebody accuses, with what its salt hides in them. */
-export function drawnRules(task: TaskDocument, roster: RosterDocument, seed: string): Rules[] {
+export function drawnRules(
+  task: TaskDocument,
+  roster: RosterDocument,
+  { seed, platform }: { seed: string; platform: string },
+): Rules[] {
   return [...new Set([task.jobClass, 'X' as const])].map(jobClass => {
     const { extra, referee } = classes[jobClass]
     return rulesOf(jobClass, {
       extra: extraSeats(seed, task.salt, extra),
       spotReferees: chance(seed, task.salt, 'referee', referee) ? 1 : 0,
-      referees: refereesIn(roster),
+      referees: refereesIn(roster, platform, task),
     })
   })
 }
@@ -28,8 +51,11 @@ export function rulesFaults(close: CloseDocument, task: TaskDocument, roster: Ro
   const { draw, rules } = close
   if (jobId(task.job) !== close.job) return ['the job is not the one of its task leaf']
   if (!draw) return []
+  const platform = platformIn(roster, task)
+  if (draw.platform !== platform)
+    return [`it was drawn for ${draw.platform}, but most operators of the roster have ${platform ?? 'none'}`]
   const text = canonicalJson(rules)
-  if (drawnRules(task, roster, draw.seed).some(drawn => canonicalJson(drawn) === text)) return []
+  if (drawnRules(task, roster, draw).some(drawn => canonicalJson(drawn) === text)) return []
   return [
     `the rules (class ${rules.jobClass}, ${rules.seats} seats, ${rules.spotReferees} spot referees) are not those that class ${task.jobClass}, salt and seed give`,
   ]

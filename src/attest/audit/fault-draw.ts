@@ -13,7 +13,7 @@ import {
   type openLeaf,
   prove,
 } from './fault-form.ts'
-import { isPlain, type Seating, seatFaults, skippedOf } from './seats.ts'
+import { isPlain, membersOn, seatFaults, skippedOf } from './seats.ts'
 
 /** A leaf that a close document names; `document` is undefined when it is of another kind than it should be. */
 export interface Named<D> {
@@ -87,11 +87,12 @@ function skipFaults(
   { index, document: end }: DrawEvidence['close'],
   { members }: RosterDocument,
   other: NonNullable<DrawEvidence['other']>,
-  task: Seating,
+  task: TaskDocument,
 ): string[] {
   if (other.document?.schema !== 'pyti.roster/1' || other.index < index || !isPlain(end)) return []
   const later = new Set(other.document.members.map(member => member.volunteer))
-  return skippedOf(members, end, task)
+  const candidates = membersOn(members, end.draw?.platform ?? '', task)
+  return skippedOf(candidates, end, task)
     .filter(({ volunteer, passed }) => !passed && later.has(volunteer))
     .map(({ volunteer }) => `${volunteer} ranks better than some who sit, and is not named as passed over`)
 }

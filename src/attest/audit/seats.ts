@@ -1,22 +1,33 @@
 import type { Role } from '../../consensus/decide.ts'
 import { ranked } from '../../consensus/draw.ts'
+import { platformOf } from '../../consensus/platform.ts'
 import type { CloseDocument, RosterMember, TaskDocument } from '../documents.ts'
 
 /** What of a job's task says who may sit in it. */
-export type Seating = Pick<TaskDocument, 'jobClass' | 'trial'>
+export type Seating = Pick<TaskDocument, 'jobClass' | 'trial' | 'without'>
 
 /**
  * Who may sit in a role: referees by themselves and in trials, newcomers in the shadow and where the answer is known, everybody
  * else in seats and panels.
  */
 export function isFor(
-  { jobClass, trial }: Seating,
+  { jobClass, trial, without = [] }: Seating,
   role: Role,
-  { established, referee }: RosterMember,
+  { established, referee, operator }: RosterMember,
 ): boolean {
   if (role === 'referee' || trial) return referee
-  if (jobClass === 'K') return !referee
+  // Whoever ran the job, or has a machine beside one that did, would recognise the file.
+  if (jobClass === 'K') return !referee && !without.includes(operator)
   return !referee && (role === 'shadow' ? !established : established)
+}
+
+/** Those that could be drawn for the platform of a job. */
+export function membersOn(
+  members: readonly RosterMember[],
+  platform: string,
+  task: Pick<TaskDocument, 'job'> | undefined,
+): readonly RosterMember[] {
+  return task ? members.filter(member => platformOf(member, task.job.profile) === platform) : members
 }
 
 /** Ends of seats that were never lost or given back. */
