@@ -13,13 +13,23 @@ const rootOfMinusOne = power(2n, (p - 1n) / 4n)
 type Point = readonly [X: bigint, Y: bigint, Z: bigint, T: bigint]
 const identity: Point = [0n, 1n, 1n, 0n]
 
+/** Points judged lately: it costs milliseconds, and the same few keys come again and again. */
+const judged = new Map<string, boolean>()
+const judgedMax = 1_000
+
 /**
  * Whether 32 bytes are the canonical encoding of a point, other than the identity, of the prime-order subgroup. False
  * for points of small order and for those with a small-order part (attestation.md section 4, pitfall 1).
  */
 export function isPrimeOrderPoint(encoded: Uint8Array): boolean {
+  const name = toHex(encoded)
+  const known = judged.get(name)
+  if (known !== undefined) return known
   const point = decode(encoded)
-  return point !== undefined && !isIdentity(point) && isIdentity(multiply(point, order))
+  const isGood = point !== undefined && !isIdentity(point) && isIdentity(multiply(point, order))
+  if (judged.size >= judgedMax) judged.clear()
+  judged.set(name, isGood)
+  return isGood
 }
 
 function decode(encoded: Uint8Array): Point | undefined {

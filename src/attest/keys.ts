@@ -3,7 +3,7 @@ import { PytiError } from '../errors.ts'
 import { concatBytes, toHex, utf8 } from '../wire/bytes.ts'
 import { isPrimeOrderPoint } from './curve.ts'
 
-/** Keys admitted lately: the subgroup check costs milliseconds, and the same few volunteers come again and again. */
+/** Keys admitted lately. */
 const admitted = new Map<string, CryptoKey>()
 const admittedMax = 1_000
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { PytiError } from '../errors.ts'
-import { canonicalJson, parseCanonical } from '../wire/canonical.ts'
+import { parseCanonical } from '../wire/canonical.ts'
 
 /**
  * Reads RFC 8785 JSON of exactly the given shape. What the schema gives back must have the same bytes again, so that
@@ -22,7 +22,7 @@ export function parseExactly<Schema extends z.ZodType>(
   const parsed = schema.safeParse(value)
   if (!parsed.success)
     throw new PytiError(code, `${what} does not have the expected form${where(parsed.error)}`)
-  if (canonicalJson(parsed.data) !== canonicalJson(value))
+  if (!isSame(parsed.data, value))
     throw new PytiError(code, `${what} holds a field that is passed over when it is read`)
   return parsed.data
 }
@@ -37,4 +37,16 @@ function where(error: z.ZodError): string {
 
 function cut(text: string): string {
   return text.length > 300 ? `${text.slice(0, 300).toWellFormed()}...` : text
+}
+
+/** Equal JSON values. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const [entries, others] = [Object.entries(a), new Map(Object.entries(b))]
+  return (
+    entries.length === others.size &&
+    entries.every(([key, item]) => others.has(key) && isSame(item, others.get(key)))
+  )
 }

@@ -112,12 +112,13 @@ async function signReport(record: JobRecord, options: PublishOptions): Promise<J
   const envelope = await sign(statementType, canonicalBytes(statement), reportSigner)
   const report = attestationId(envelope)
   const leaf = { kind: 'report', id: report, subject: job.subject.sha256, purl: purlOf(job.subject) } as const
-  const stored = records.attestations.put(report, { job: record.id, volunteer: reportKey, envelope })
-  return jobs.apply(
-    record.id,
-    { type: 'report-signed', report },
-    { writes: [stored, showing(records, report)], entries: [leaf] },
-  )
+  const { sequence } = statement.predicate
+  const writes = [
+    records.attestations.put(report, { job: record.id, volunteer: reportKey, envelope }),
+    records.signed.put(`${job.subject.sha256}/${sortable(sequence)}`, { attestation: report, sequence }),
+    showing(records, report),
+  ]
+  return jobs.apply(record.id, { type: 'report-signed', report }, { writes, entries: [leaf] })
 }
 
 async function makeBundle(
@@ -146,10 +147,10 @@ async function makeBundle(
   }
 }
 
-/** The newest report on a file. */
-async function lastReport(sha256: string, records: Records): Promise<ReportEntry | undefined> {
-  const newest = { under: `sha256/${sha256}/`, reverse: true, limit: 1 }
-  for await (const [, entry] of records.reports.entries(newest)) return entry
+/** The newest report on a file, whether it is out yet or not: a number that was signed is never used again. */
+async function lastReport(sha256: string, { signed }: Records) {
+  for await (const [, report] of signed.entries({ under: `${sha256}/`, reverse: true, limit: 1 }))
+    return report
   return undefined
 }
 

@@ -44,6 +44,8 @@ export interface Records {
   jobsByFile: Repository<{ job: string }>
   /** By `sha256/DIGEST/TIME/JOB` and `name/FILENAME/TIME/JOB`. */
   reports: Repository<ReportEntry>
+  /** Every report that was signed, published or not, by `SHA256-OF-THE-FILE/SEQUENCE`. */
+  signed: Repository<{ attestation: string; sequence: number }>
   /** What leaves of the log stand for, by SHA-256. */
   documents: Repository<unknown>
   /** Ids of documents and attestations that are still to be put where anybody can see them. */
@@ -65,6 +67,11 @@ export function openRecords(store: Store): Records {
     attestations: createRepository(store, 'attestation/', StoredAttestation),
     jobsByFile: createRepository(store, 'job-of-file/', JobRef),
     reports: createRepository(store, 'report/', ReportEntry),
+    signed: createRepository(
+      store,
+      'signed/',
+      z.strictObject({ attestation: Sha256, sequence: z.int().min(1) }),
+    ),
     documents: createRepository(store, 'document/', z.unknown()),
     outbox: createRepository(store, 'outbox/', z.strictObject({})),
     rechecks: createRepository(store, 'recheck/', z.strictObject({ because: Sha256, withdraw: z.boolean() })),

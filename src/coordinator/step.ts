@@ -8,8 +8,8 @@ import {
   type Draw,
   type Effect,
   hasPlace,
-  holdsSeat,
   isFinished,
+  isOccupied,
   isOpen,
   type JobEvent,
   type JobRecord,
@@ -141,7 +141,12 @@ export function seatForSubmission(job: JobRecord, lease: string, attestation: st
 function stillCounts(job: JobRecord, seat: Seat): boolean {
   if (!isOpen(job)) return false
   if (seat.state === 'leased') return true
-  return seat.state === 'lost' && hasPlace(job, seat.role) && !holdsSeat(job, seat.volunteer)
+  const others = job.seats.filter(isOccupied)
+  return (
+    seat.state === 'lost' &&
+    hasPlace(job, seat.role) &&
+    others.every(other => other.volunteer !== seat.volunteer && other.operator !== seat.operator)
+  )
 }
 
 function giveBack(

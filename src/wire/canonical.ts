@@ -42,7 +42,7 @@ export function parseCanonical(bytes: Uint8Array): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     value = JSON.parse(text)
-    if (canonicalJson(value) === text) return value
+    if (isCanonical(value, text) || canonicalJson(value) === text) return value
   } catch (cause) {
     throw new PytiError('not-canonical', 'payload is not JSON in RFC 8785 form', { cause })
   }
@@ -59,4 +59,25 @@ function assertPlain(value: unknown, path: string): void {
   else if (typeof value === 'object' && value !== null)
     for (const [key, item] of Object.entries(value))
       if (item !== undefined) assertPlain(item, `${path}.${key}`)
+}
+
+/**
+ * Whether the text is the canonical form of the value, told without making it: ECMAScript prints strings and safe integers as
+ * RFC 8785 wants them, so only the order of keys, other numbers and half characters are left. False says nothing.
+ */
+function isCanonical(value: unknown, text: string): boolean {
+  return JSON.stringify(value) === text && isOrdered(value)
+}
+
+function isOrdered(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value)
+  if (typeof value === 'string') return value.isWellFormed()
+  if (Array.isArray(value)) return value.every(isOrdered)
+  if (typeof value !== 'object' || value === null) return true
+  let before: string | undefined
+  for (const [key, item] of Object.entries(value)) {
+    if ((before !== undefined && before >= key) || !key.isWellFormed() || !isOrdered(item)) return false
+    before = key
+  }
+  return true
 }
