@@ -7,6 +7,8 @@ export interface SimShape {
   weighed: boolean
   /** So many of the first volunteers are one ring, and all others honest; few of them are founders. */
   ring?: number
+  /** Every owner has two machines, which come and go. */
+  owners?: boolean
   /** Share of jobs that are about a file that was asked for before. */
   again?: number
   volunteers: number
@@ -81,7 +83,7 @@ function kindsOf(random: Random, count: number, bad: number): Kind[] {
   return kinds
 }
 
-export function populate(random: Random, { weighed, volunteers, ring }: SimShape): People {
+export function populate(random: Random, { weighed, volunteers, ring, owners = false }: SimShape): People {
   const characters: Character[] = []
   const platforms = volunteers >= 40 ? ['x86-64-v3', 'x86-64-v2'] : ['x86-64-v3']
   const add = (kind: string, kinds: Kind[]): string[] =>
@@ -89,7 +91,9 @@ export function populate(random: Random, { weighed, volunteers, ring }: SimShape
       const name = `${kind} ${number}`
       const slots = 1 + random.below(3)
       const cpu = platforms[number % platforms.length] ?? base.cpu
-      characters.push(make({ ...base, name, slots, cpu, slowestMs: 2_000 + random.below(60_000) }))
+      const one = { ...base, name, slots, cpu, slowestMs: 2_000 + random.below(60_000) }
+      const operator = `owner-${number >> 1}`
+      characters.push(owners ? { ...one, operator, slots: 1, vanishes: 0.6, slowestMs: 150_000 } : make(one))
       return name
     })
   const kinds = (count: number, bad: number) =>

@@ -5,6 +5,7 @@ import type { SimResult } from './sim-world.ts'
 /** Worlds that are simulated, by the name under which a seed is replayed. */
 export const shapes = {
   open: { weighed: false, volunteers: 16, jobs: 4, minutes: 4 },
+  owners: { weighed: false, owners: true, volunteers: 16, jobs: 6, minutes: 4 },
   weighed: { weighed: true, volunteers: 28, jobs: 4, minutes: 4 },
   ringed: { weighed: true, ring: 4, again: 0.5, volunteers: 22, jobs: 8, minutes: 6 },
   'large-open': { weighed: false, volunteers: 100, jobs: 8, minutes: 5 },

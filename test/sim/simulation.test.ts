@@ -9,6 +9,7 @@ checkSignaturesAtOnce()
 const seeds = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at)
 const runs = [
   { name: 'open', seeds: seeds(1, 12) },
+  { name: 'owners', seeds: seeds(1, 6) },
   { name: 'weighed', seeds: seeds(1, 8) },
   { name: 'ringed', seeds: seeds(1, 6) },
   { name: 'large-open', seeds: seeds(1, 1) },
