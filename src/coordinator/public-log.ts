@@ -33,6 +33,8 @@ export interface PublicLog {
   head(size: number): Promise<CommandReply<'log-head'>>
   /** `.tlog-proof` of an attestation. @throws CommandError `NOT_FOUND` */
   proof(attestation: string): Promise<string>
+  /** Of several, all under one checkpoint. */
+  proofs(attestations: readonly string[]): Promise<string[]>
 }
 
 /** What the log with this key is called: its name is part of all it signs. */
@@ -71,6 +73,12 @@ export function createPublicLog(options: PublicLogOptions): PublicLog {
     return index
   }
 
+  const proof = async (attestation: string): Promise<string> => {
+    const index = await indexOf(attestation)
+    if (index >= sequencer.size()) throw new CommandError('NOT_FOUND', 'no checkpoint covers it yet')
+    return sequencer.proofFile(index)
+  }
+
   return {
     origin,
     key: formatVkey(origin, 1, signer.publicKey),
@@ -104,10 +112,15 @@ export function createPublicLog(options: PublicLogOptions): PublicLog {
       const { checkpoint, hashes } = await sequencer.consistency(size)
       return { checkpoint, proof: hashes.map(toBase64) }
     },
-    async proof(attestation) {
-      const index = await indexOf(attestation)
-      if (index >= sequencer.size()) throw new CommandError('NOT_FOUND', 'no checkpoint covers it yet')
-      return sequencer.proofFile(index)
+    proof,
+    async proofs(attestations) {
+      for (;;) {
+        const head = sequencer.checkpoint()
+        const texts: string[] = []
+        for (const attestation of attestations) texts.push(await proof(attestation))
+        // A checkpoint may have been published in between.
+        if (sequencer.checkpoint() === head) return texts
+      }
     },
   }
 }

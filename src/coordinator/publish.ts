@@ -129,9 +129,7 @@ async function makeBundle(
   const { records, publicLog } = options
   const envelope = await envelopeOf(attestation, records)
   const evidence = await gatherEvidence(record, options)
-  const proofs: string[] = []
-  for (const id of [attestation, ...evidence.map(one => one.attestation)])
-    proofs.push(await publicLog.proof(id))
+  const proofs = await publicLog.proofs([attestation, ...evidence.map(one => one.attestation)])
   const report = parseStatement(ReportStatement, unverifiedPayload(envelope))
   const named = report.predicate.baseline
   const baseline = named && (await loadBaseline(named, record.job, options))

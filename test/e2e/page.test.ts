@@ -186,7 +186,7 @@ interface Case {
   signature: string
 }
 const disputed: Case[] = JSON.parse(
-  readFileSync(new URL('../vectors/ed25519-speccheck.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../fixtures/vectors/ed25519-speccheck.json', import.meta.url), 'utf8'),
 )
 const signatures = [
   ...disputed.map(({ pub_key, message, signature }) => [

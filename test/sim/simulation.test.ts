@@ -10,8 +10,8 @@ const seeds = (from: number, count: number) => Array.from({ length: count }, (_,
 const runs = [
   { name: 'open', seeds: seeds(1, 12) },
   { name: 'owners', seeds: seeds(1, 6) },
-  { name: 'weighed', seeds: seeds(1, 8) },
-  { name: 'ringed', seeds: seeds(1, 6) },
+  { name: 'weighed', seeds: seeds(1, 6) },
+  { name: 'ringed', seeds: seeds(1, 5) },
   { name: 'large-open', seeds: seeds(1, 1) },
   { name: 'large-weighed', seeds: seeds(2, 1) },
 ] as const
