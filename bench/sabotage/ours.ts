@@ -1,12 +1,5 @@
 import { Book, type Change } from '../../src/consensus/book.ts'
-import {
-  classes,
-  classOf,
-  type JobClass,
-  riskFactor,
-  rulesOf,
-  shadowPerMille,
-} from '../../src/consensus/classes.ts'
+import { classes, type JobClass, riskFactor, rulesOf, shadowPerMille } from '../../src/consensus/classes.ts'
 import { type Closed, graduate, settleClosed } from '../../src/consensus/consequences.ts'
 import { chance, extraSeats, seedOf } from '../../src/consensus/draw.ts'
 import { tryRing } from './referee-trials.ts'
@@ -41,18 +34,14 @@ export function createOurs(firstClass: JobClass): Scheme {
   const reported = new Map<string, Job>()
   /** Job -> the task whose report holds. */
   const current = new Map<number, string>()
-  let again: Job[] = []
+  const again: Job[] = []
   let [repeats, day] = [0, 0]
-  /** The coordinator makes a job again in the class of one that has a report. */
-  const laterClass = classOf({
-    weighed: true,
-    reported: true,
-    popular: firstClass === 'H',
-    accusing: firstClass === 'X',
-  })
-
-  /** @param taken the class whose job volunteers take it for */
-  const open = ({ id, job, jobClass }: Task, world: World, taken = jobClass): Trial => {
+  /** @param known the class volunteers take a known job for, and who ran it already */
+  const open = (
+    { id, job, jobClass }: Task,
+    world: World,
+    known: { taken: JobClass; without: readonly Operator[] } = { taken: jobClass, without: [] },
+  ): Trial => {
     const seed = seedOf(String(world.random.next()), id)
     const salt = String(world.random.next())
     const { extra, referee } = classes[jobClass]
@@ -61,7 +50,11 @@ export function createOurs(firstClass: JobClass): Scheme {
       spotReferees: chance(seed, salt, 'referee', referee) ? 1 : 0,
       referees: referees.length,
     })
-    return new Trial({ id, job, seed, rules }, { world, book, referees, quorum: classes[taken].quorum })
+    const { taken, without } = known
+    return new Trial(
+      { id, job, seed, rules, without },
+      { world, book, referees, quorum: classes[taken].quorum },
+    )
   }
 
   const settleFor = (closed: Closed) => {
@@ -82,11 +75,8 @@ export function createOurs(firstClass: JobClass): Scheme {
   const check = ({ id, job, jobClass }: Task, trial: Trial, world: World): number => {
     const { accepted } = trial
     if (accepted === undefined || !world.random.chance(knownPerMille / 1000)) return 0
-    const known = open(
-      { id: `${id} known`, job: world.again(job, job.repeated), jobClass: 'K' },
-      world,
-      jobClass,
-    )
+    const again = { id: `${id} known`, job: world.again(job, job.repeated), jobClass: 'K' as const }
+    const known = open(again, world, { taken: jobClass, without: trial.seated })
     known.runKnown()
     settleFor(known.closedAsKnown(accepted))
     return known.outcome().runs
@@ -128,7 +118,7 @@ export function createOurs(firstClass: JobClass): Scheme {
       const id = `${job.index} again ${repeats++}`
       const repeated = world.again(job, true)
       const place = revisions.length
-      const outcome = make({ id, job: repeated, jobClass: laterClass }, world)
+      const outcome = make({ id, job: repeated, jobClass: firstClass }, world)
       outcomes.push(outcome)
       const { verdict, answer } = outcome
       // What follows from it follows it.

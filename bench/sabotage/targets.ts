@@ -46,6 +46,10 @@ const sleeper = (jobClass: string, hostile: number, most: number, runs: number):
 })
 
 const missing = { met: false, figure: 'not run' }
+const growth = ({ aboveGrowth }: Cell) => ({
+  met: aboveGrowth <= 0,
+  figure: `${(aboveGrowth * 100).toFixed(1)} points from the formula`,
+})
 const everyRun = ({ runs, checks }: Cell) => runs.value + checks.value
 
 const demands: readonly Demand[] = [
@@ -82,24 +86,39 @@ const demands: readonly Demand[] = [
   {
     name: 'T4',
     target:
-      'swarm of 1,000: 0 wrong, <= 10 % dearer, hostile share of those who count within its growth formula',
+      'swarm of 1,000 in 20 clusters: 0 wrong, <= 10 % dearer, hostile share of those who count within its growth formula',
     cells: [
       ['A1', 0, 'ours N'],
       ['A6', 0, 'ours N'],
+    ],
+    judge: ([without, swarm]) => {
+      if (!without || !swarm) return missing
+      const dearer = everyRun(swarm) / everyRun(without) - 1
+      return all(
+        none('wrong', swarm.wrongAccepted),
+        { met: dearer <= 0.1, figure: `${(dearer * 100).toFixed(1)} % dearer` },
+        growth(swarm),
+      )
+    },
+  },
+  {
+    // 7.6 knows a patient swarm only without the cap on growth: 4e-3 wrong. Once some of it counts, f^3 is never 0.
+    name: 'T4, patient',
+    target:
+      'swarm of 1,000 clusters that works until it counts: 0 wrong, hostile share within its growth formula',
+    cells: [
       ['A6p', 0, 'ours N'],
       ['A6p', 0.05, 'ours N'],
     ],
-    judge: ([without, swarm, patient, helped]) => {
-      if (!without || !swarm || !patient || !helped) return missing
-      const dearer = everyRun(swarm) / everyRun(without) - 1
-      const above = Math.max(swarm.aboveGrowth, patient.aboveGrowth, helped.aboveGrowth)
-      return all(
-        none('wrong', swarm.wrongAccepted),
-        none('wrong with a patient swarm', patient.wrongAccepted),
-        { met: dearer <= 0.1, figure: `${(dearer * 100).toFixed(1)} % dearer` },
-        { met: above <= 0, figure: `${(above * 100).toFixed(1)} points from the formula` },
-      )
-    },
+    judge: ([alone, helped]) =>
+      alone && helped
+        ? all(
+            none('wrong', alone.wrongAccepted),
+            growth(alone),
+            aside(`with 5 % accomplices wrong ${share(helped.wrongAccepted)}`),
+            growth(helped),
+          )
+        : missing,
   },
   {
     name: 'T5',

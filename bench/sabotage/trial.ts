@@ -37,6 +37,8 @@ export interface Task {
   /** Of its draw. */
   readonly seed: string
   readonly rules: Rules
+  /** Operators that get no seat. */
+  readonly without: readonly Operator[]
 }
 
 /** One task from its draw to its end. */
@@ -45,11 +47,12 @@ export class Trial {
   readonly #bench: Bench
   #casts: Cast[] = []
   #seated: Seated[] = []
-  #asked = new Set<Operator>()
+  readonly #asked: Set<Operator>
   #decision: Decision = { kind: 'unresolved', reason: 'not asked yet', sections: [], tests: [] }
 
   constructor(task: Task, bench: Bench) {
     this.#task = task
+    this.#asked = new Set(task.without)
     this.#bench = bench
   }
 
@@ -75,6 +78,10 @@ export class Trial {
       this.#askVolunteers('seat', this.#task.rules.seats - before)
       if (this.#casts.length === before && !this.#lost) return
     }
+  }
+
+  get seated(): Operator[] {
+    return this.#seated.map(({ operator }) => operator)
   }
 
   get accepted(): Answer | undefined {

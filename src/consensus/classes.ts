@@ -31,7 +31,7 @@ export const extraMax = 4
 /** The chance that a newcomer runs a drawn job too, to be checked. */
 export const shadowPerMille = 300
 /** While reports rest on volunteers that were banned, one of them is made again so much more often than `audit` says. */
-export const riskFactor = 10
+export const riskFactor = 30
 /** Volunteers of unused clusters that must be unanimous where a dissent finds no referees. */
 const panel = 5
 /** Referee runs that must all be alike before a dissent counts as refuted (7.7 T5 allows five). */

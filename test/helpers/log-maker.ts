@@ -1,7 +1,6 @@
 import { closedOf } from '../../src/attest/audit/decisions.ts'
-import { drawnRules } from '../../src/attest/audit/draws.ts'
+import { drawnRules, platformIn } from '../../src/attest/audit/draws.ts'
 import { membersOf } from '../../src/attest/audit/roster-members.ts'
-import { isFor } from '../../src/attest/audit/seats.ts'
 import { beaconValue } from '../../src/attest/beacon.ts'
 import { encodeBundle } from '../../src/attest/bundle.ts'
 import {
@@ -21,19 +20,26 @@ import { addSignature, parseVkey, signNote } from '../../src/attest/log/note.ts'
 import { bundlesToWrite, encodeEntries, makeTile, pathOf, tilesToWrite } from '../../src/attest/log/tiles.ts'
 import { minorityOf } from '../../src/attest/minority.ts'
 import { purlOf, reportStatement } from '../../src/attest/report-statement.ts'
-import { ballotOf } from '../../src/consensus/ballot.ts'
-import { Book, type Change } from '../../src/consensus/book.ts'
+import { Book } from '../../src/consensus/book.ts'
 import type { JobClass } from '../../src/consensus/classes.ts'
-import { graduate, settleClosed } from '../../src/consensus/consequences.ts'
-import { acrossJobs, answerOf, type Cast, decide, type Role } from '../../src/consensus/decide.ts'
-import { chance, nextSeats, ranked, seedOf } from '../../src/consensus/draw.ts'
-import type { Machine } from '../../src/consensus/platform.ts'
+import { settleClosed } from '../../src/consensus/consequences.ts'
+import { seedOf } from '../../src/consensus/draw.ts'
 import { evaluate } from '../../src/report/evaluate.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import type { Envelope } from '../../src/wire/envelope.ts'
 import { type Job, jobId } from '../../src/wire/job.ts'
-import type { Answered, Candidate, Done, MadeLog, MakerOptions, Tampering } from './log-parts.ts'
-import { answerFrom, founders, people, referees, reportKey, ring, signReport } from './log-people.ts'
+import type { Answered, Done, MadeLog, MakerOptions, Tampering } from './log-parts.ts'
+import {
+  changesOf,
+  founders,
+  machinesOf,
+  people,
+  platform,
+  referees,
+  reportKey,
+  signReport,
+} from './log-people.ts'
+import { fillSeats } from './log-seating.ts'
 import { testJob, testSubject } from './raw-data.ts'
 import { type TestSigner, testSigner } from './small-log.ts'
 
@@ -50,6 +56,9 @@ export async function makeLog(
     lies: 250,
     sleeps: 0,
     wobbles: 50,
+    ring: 2,
+    known: 0,
+    late: 0,
     name: 'log.example/pyti',
     ...options,
   })
@@ -67,9 +76,10 @@ export class LogMaker {
   readonly witness: TestSigner
   readonly tampering: Tampering
   readonly options: MakerOptions
-  readonly policy: PolicyDocument
-  roster: { index: number; document: RosterDocument } | undefined
-  rosters = 0
+  policy: PolicyDocument
+  /** By their leaves. */
+  readonly rosters = new Map<number, RosterDocument>()
+  readonly beacons: { index: number; size: number; value: string }[] = []
   day = firstDay
   /** Seconds since 1970 of the next cosignature. */
   time = firstDay * 86_400
@@ -78,6 +88,9 @@ export class LogMaker {
   readonly #tree = createTree()
   #state: number
   readonly #last = new Map<string, { sequence: number; id: string }>()
+  /** Accepted answers by job, without what differs from job to job. */
+  readonly #answers = new Map<string, string>()
+  readonly #waiting: Waiting[] = []
 
   constructor(seed: number, tampering: Tampering, options: MakerOptions) {
     this.#state = seed
@@ -136,33 +149,31 @@ export class LogMaker {
 
   async begin(): Promise<void> {
     this.appendDocument('policy', this.policy)
-    this.refresh(
-      people.map((one, n): Change => {
-        const vouched = referees.includes(one) ? 'referee' : founders.includes(one) ? 'founder' : undefined
-        const network = n === 3 || n === 4 ? '192.0.2' : ''
-        return {
-          type: 'joined',
-          volunteer: one.peerId,
-          operator: `operator-${n}`,
-          network,
-          ...(vouched && { vouched }),
-        }
-      }),
-    )
+    this.refresh(this.options.late > 0 ? [0, 1, 2, 17, 18] : people.keys())
   }
 
-  refresh(joined: Change[] = []): void {
-    for (const change of joined) this.book.apply(change, this.day)
-    const changes = [...joined, ...graduate(this.book, this.day)]
+  /** Logs a roster. @param arrivals numbers of people that are new */
+  refresh(arrivals: Iterable<number> = []): void {
+    const changes = changesOf(this.book, this.policy, arrivals, this.day)
     const honest: RosterDocument = {
       schema: 'pyti.roster/1',
       day: this.day,
       changes,
       members: membersOf(this.book, machinesOf(this.book), this.day),
     }
-    const document = this.tampering.roster?.(honest, this.rosters) ?? honest
-    this.rosters += 1
-    this.roster = { index: this.appendDocument('roster', document), document }
+    const document = this.tampering.roster?.(honest, this.rosters.size) ?? honest
+    this.rosters.set(this.appendDocument('roster', document), document)
+  }
+
+  /** Index of the newest roster below a leaf. */
+  rosterBelow(size = this.entries.length): number {
+    return Math.max(...[...this.rosters.keys()].filter(index => index < size))
+  }
+
+  /** Somebody vouches for others too from now on. */
+  vouch(change: Partial<PolicyDocument>): void {
+    this.policy = { ...this.policy, ...change }
+    this.appendDocument('policy', this.policy)
   }
 
   async runJob(number: number): Promise<void> {
@@ -171,6 +182,7 @@ export class LogMaker {
       this.time = Math.max(this.time, this.day * 86_400)
       this.refresh()
     }
+    if (number > 0 && number === this.options.late) this.refresh(people.keys())
     this.tampering.before?.(this, number)
     const project = `sample-${this.random(12)}`
     const filename = `${project}-1.0.tar.gz`
@@ -178,90 +190,68 @@ export class LogMaker {
     const job = testJob({ subject, nonce: sha256(`nonce ${number}`).slice(0, 32) })
     const jobClass: JobClass = this.#last.has(subject.sha256) ? 'R' : this.random(4) === 0 ? 'H' : 'N'
     const salt = sha256(`salt ${number} ${this.random(1e9)}`).slice(0, 32)
-    const task: TaskDocument = { schema: 'pyti.task/1', job, jobClass, salt }
-    const taskIndex = this.appendDocument('task', task, false)
-    const roster = this.roster
-    if (!roster) throw new Error('there is no roster')
-    const draw = await this.logBeacon(roster.index, jobId(job))
-    await this.tampering.draw?.(draw, { maker: this, job: number, id: jobId(job), task: taskIndex })
-    await this.#seat(number, task, taskIndex, roster.document, draw)
+    await this.announce(number, { schema: 'pyti.task/1', job, jobClass, salt })
+  }
+
+  /** Logs a task; runs it, and those that wait, as far as they can be drawn. */
+  async announce(number: number, task: TaskDocument): Promise<void> {
+    this.#waiting.push({ number, task, index: this.appendDocument('task', task, false) })
+    for (const one of [...this.#waiting]) {
+      const draw = await this.#draw(one)
+      if (!draw || !this.#waiting.includes(one)) continue
+      this.#waiting.splice(this.#waiting.indexOf(one), 1)
+      const made = { maker: this, job: one.number, id: jobId(one.task.job), task: one.index }
+      await this.tampering.draw?.(draw, made)
+      await this.#run(one, draw)
+    }
+  }
+
+  /** Draws from the first beacon that covers the task and a roster with enough operators. */
+  async #draw({ task, index }: Waiting): Promise<NonNullable<CloseDocument['draw']> | undefined> {
+    const job = jobId(task.job)
+    const drawFrom = (beacon: number, size: number, value: string) => {
+      const roster = this.rosterBelow(size)
+      const document = this.rosters.get(roster)
+      const platform = document && size > index ? platformIn(document, task) : undefined
+      if (platform === undefined) return undefined
+      return { roster, beacon, seed: seedOf(value, job), platform, passed: [] }
+    }
+    for (const { index: beacon, size, value } of this.beacons) {
+      const draw = drawFrom(beacon, size, value)
+      if (draw) return draw
+    }
+    if (!drawFrom(0, this.entries.length, '') && this.random(2) === 0) return undefined
+    const { index: beacon, size, value } = await this.#logBeacon()
+    return drawFrom(beacon, size, value)
   }
 
   /** Logs a beacon and draws from it. */
   async logBeacon(roster: number, job: string): Promise<NonNullable<CloseDocument['draw']>> {
+    const { index, value } = await this.#logBeacon()
+    return { roster, beacon: index, seed: seedOf(value, job), platform, passed: [] }
+  }
+
+  async #logBeacon(): Promise<{ index: number; size: number; value: string }> {
+    const size = this.entries.length
     const checkpoint = await this.checkpoint()
     const value = await beaconValue({ checkpoint }, parseVkey(this.log.logVkey), [
       parseVkey(this.witness.witnessVkey),
     ])
-    const beacon = this.appendDocument('beacon', { schema: 'pyti.beacon/1', checkpoint })
-    return { roster, beacon, seed: seedOf(value, job), platform, passed: [] }
+    const index = this.appendDocument('beacon', { schema: 'pyti.beacon/1', checkpoint })
+    const beacon = { index, size, value }
+    this.beacons.push(beacon)
+    return beacon
   }
 
-  async #seat(
-    number: number,
-    task: TaskDocument,
-    taskIndex: number,
-    roster: RosterDocument,
+  async #run(
+    { number, task, index: taskIndex }: Waiting,
     draw: NonNullable<CloseDocument['draw']>,
   ): Promise<void> {
-    const [honest] = drawnRules(task, roster, draw)
-    if (!honest) throw new Error('there are no rules')
+    const roster = this.rosters.get(draw.roster)
+    const [honest] = roster ? drawnRules(task, roster, draw) : []
+    if (!roster || !honest) throw new Error('there are no rules')
     const rules = this.tampering.rules?.(honest, number) ?? honest
-    const all = ranked(roster.members, draw.seed)
-    const order = this.tampering.candidates?.(all, number) ?? all
-    const lies = this.random(1_000) < this.options.lies && number >= this.options.sleeps
-    const wobbles = this.random(1_000) < this.options.wobbles
-    const casts: Cast[] = []
-    const answers: Answered[] = []
-    const seats: CloseDocument['seats'] = []
-    const sitting: Candidate[] = []
-
-    const answer = async (member: Candidate, role: Role) => {
-      const { volunteer, operator, weight } = member
-      const liar = wobbles ? this.random(2) === 0 : lies && ring.includes(volunteer)
-      const { envelope, rawData } = await answerFrom(volunteer, task.job, liar)
-      const logIndex = this.appendRaw('raw', envelope, task.job)
-      const ballot = ballotOf(rawData)
-      const attestation = attestationId(envelope)
-      casts.push({ volunteer, ballot, role, cluster: operator, weight })
-      answers.push({ attestation, volunteer, role, operator, weight, logIndex, envelope, rawData })
-      seats.push({
-        volunteer,
-        role,
-        operator,
-        weight,
-        end: 'submitted',
-        attestation,
-        answer: sha256(answerOf(ballot)),
-        across: sha256(answerOf(acrossJobs(ballot))),
-      })
-      sitting.push(member)
-    }
-
-    const candidatesFor = (role: Role) =>
-      order.filter(one => isFor(task, role, one) && this.book.member(one.volunteer)?.banned === undefined)
-
-    if (chance(draw.seed, task.salt, 'shadow', 300)) {
-      const [shadow] = nextSeats(candidatesFor('shadow'), sitting, new Set(), 1)
-      if (shadow) await answer(shadow, 'shadow')
-    }
-    let decision = decide(casts, rules)
-    while (decision.kind === 'wait') {
-      const { role, seats: wanted } = decision
-      const candidates = candidatesFor(role)
-      const turns = nextSeats(candidates, sitting, new Set(draw.passed), wanted)
-      const again = turns.length === 0 ? nextSeats(candidates, sitting, new Set(), wanted) : turns
-      const member = again[this.random(Math.max(1, again.length))]
-      if (!member) break
-      const fate = turns.length === 0 ? 99 : this.random(100)
-      if (fate < 10) draw.passed.push(member.volunteer)
-      else if (fate < 13) {
-        const { volunteer, operator, weight } = member
-        seats.push({ volunteer, role, operator, weight, end: 'deadline' })
-        draw.passed.push(volunteer)
-      } else await answer(member, role)
-      decision = decide(casts, rules)
-    }
+    const { answers, seats, decision } = await fillSeats(this, number, task, roster, draw, rules)
     const base = {
       schema: 'pyti.close/1',
       job: jobId(task.job),
@@ -271,10 +261,22 @@ export class LogMaker {
       rules,
       seats,
     } as const
+    const { repeats, trial } = task
+    if (repeats !== undefined && decision.kind === 'accept') {
+      const accepted = this.#answers.get(repeats)
+      const end = trial ? { outcome: 'trial' as const } : { outcome: 'known' as const, accepted }
+      return this.#end(number, task, { ...base, ...end, changes: [] }, answers)
+    }
     if (decision.kind !== 'accept' && decision.kind !== 'flaky') {
       const end: CloseDocument = { ...base, outcome: 'unresolved', reason: 'it ended so', changes: [] }
       return this.#end(number, task, end, answers)
     }
+    const right = seats.find(seat => decision.agreeing.includes(seat.volunteer) && seat.answer !== undefined)
+    const isKnown = decision.kind === 'accept' && this.random(1_000) < this.options.known
+    this.#answers.set(base.job, right?.across ?? '')
+    // Others run it again before or after its report is out.
+    const isHeld = this.random(2) === 0
+    if (isKnown && isHeld) await this.#repeat(number, task, seats)
     const unrepeated = decision.kind === 'flaky' ? decision.sections : []
     const { agreeing, flaky } = decision
     const named = this.tampering.voters?.(answers, number) ?? answers
@@ -304,11 +306,26 @@ export class LogMaker {
     this.#last.set(file, { sequence: statement.predicate.sequence, id: report })
     const index = this.appendRaw('report', envelope, task.job)
     this.showEnvelope(envelope)
-    const right = seats.find(seat => agreeing.includes(seat.volunteer) && seat.answer !== undefined)
     const accepted = decision.kind === 'accept' && right?.answer
     const outcome = accepted ? 'accepted' : 'flaky'
     const close: CloseDocument = { ...base, outcome, ...(accepted && { accepted }), report, changes: [] }
     await this.#end(number, task, close, answers, { index, envelope, statement })
+    if (isKnown && !isHeld) await this.#repeat(number, task, seats)
+    for (let run = 0; run < 100 && this.book.suspicion(base.job); run += 1)
+      await this.announce(number, this.#again(task, { trial: true, without: [] }, `trial ${run}`))
+  }
+
+  #repeat(number: number, task: TaskDocument, seats: CloseDocument['seats']): Promise<void> {
+    const honest = [...new Set(seats.map(seat => seat.operator))]
+    const without = this.tampering.without?.(honest, number) ?? honest
+    return this.announce(number, this.#again(task, { trial: false, without }, 'known'))
+  }
+
+  /** The same file once more, for one volunteer. */
+  #again({ job }: TaskDocument, known: { trial: boolean; without: string[] }, name: string): TaskDocument {
+    const repeats = jobId(job)
+    const salt = sha256(`${name} of ${repeats}`).slice(0, 32)
+    return { schema: 'pyti.task/1', job: { ...job, nonce: salt }, jobClass: 'K', salt, repeats, ...known }
   }
 
   async #end(
@@ -366,9 +383,8 @@ export function bundleOf({ answers, report }: Done): Uint8Array {
   })
 }
 
-const machine: Machine = { backends: ['uml'], cpu: 'x86-64-v3' }
-const platform = 'uml x86-64-v3'
-
-function machinesOf(book: Book): Map<string, Machine> {
-  return new Map([...book.members()].map(member => [member.volunteer, machine]))
+interface Waiting {
+  readonly number: number
+  readonly task: TaskDocument
+  readonly index: number
 }

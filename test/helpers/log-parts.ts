@@ -18,6 +18,8 @@ export interface Tampering {
   candidates?(order: Candidate[], job: number): Candidate[]
   /** Voters that the report names. */
   voters?(voters: Answered[], job: number): Answered[]
+  /** Operators that get no seat when a job is run again. */
+  without?(operators: string[], job: number): string[]
   report?(statement: ReportStatement, job: number): ReportStatement
   close?(close: CloseDocument, job: number): CloseDocument
   roster?(roster: RosterDocument, number: number): RosterDocument
@@ -67,5 +69,11 @@ export interface MakerOptions {
   sleeps: number
   /** Chance per mille that a job does not repeat. */
   wobbles: number
+  /** How many belong to the ring. */
+  ring: number
+  /** Chance per mille that the answer of an accepted job is asked for again. */
+  known: number
+  /** The job before which most arrive; there are three founders and two referees until then. 0: all are there from the start. */
+  late: number
   name: string
 }

@@ -1,6 +1,10 @@
+import type { PolicyDocument } from '../../src/attest/documents.ts'
 import { sign, statementType } from '../../src/attest/dsse.ts'
 import { rawDataStatement } from '../../src/attest/raw-statement.ts'
 import type { ReportStatement } from '../../src/attest/report-statement.ts'
+import type { Book, Change } from '../../src/consensus/book.ts'
+import { graduate } from '../../src/consensus/consequences.ts'
+import type { Machine } from '../../src/consensus/platform.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import type { Envelope } from '../../src/wire/envelope.ts'
 import type { Job } from '../../src/wire/job.ts'
@@ -14,8 +18,8 @@ export const founders = people.slice(0, 14)
 /** Volunteers 14 to 16 are newcomers. */
 export const referees = people.slice(17)
 const identities = new Map(people.map(one => [one.peerId, one]))
-/** These two tell one lie together. */
-export const ring = [people[1], people[2]].map(one => one?.peerId ?? '')
+/** The first of these, two if nothing else is said, tell one lie together. */
+export const ring = [1, 2, 5, 6, 7, 8].map(n => people[n]).map(one => one?.peerId ?? '')
 
 /** A volunteer's word on a job. */
 export async function answerFrom(
@@ -43,4 +47,49 @@ export async function answerFrom(
 export function signReport(statement: ReportStatement): Promise<Envelope> {
   const isOther = statement.predicate.verifier.id.endsWith(otherReportKey.peerId)
   return sign(statementType, canonicalBytes(statement), isOther ? otherReportKey : reportKey)
+}
+
+/** What most of their machines have in common. */
+export const platform = 'uml x86-64-v3'
+
+/** Most have one processor, two founders and a newcomer a newer one. */
+export function machinesOf(book: Book): Map<string, Machine> {
+  return new Map(
+    [...book.members()].map(({ volunteer, operator }) => {
+      const isNewer = ['operator-12', 'operator-13', 'operator-15'].includes(operator)
+      return [volunteer, { backends: ['uml'], cpu: isNewer ? 'x86-64-v4' : 'x86-64-v3' }]
+    }),
+  )
+}
+
+function vouchedIn({ founders, referees }: PolicyDocument, volunteer: string) {
+  if (referees.includes(volunteer)) return 'referee' as const
+  return founders.includes(volunteer) ? ('founder' as const) : undefined
+}
+
+/**
+ * Applies what a new roster changes to the book.
+ * @param arrivals numbers of people that may be new
+ */
+export function changesOf(
+  book: Book,
+  policy: PolicyDocument,
+  arrivals: Iterable<number>,
+  day: number,
+): Change[] {
+  const joined: Change[] = []
+  for (const n of arrivals) {
+    const { peerId } = people[n] ?? { peerId: '' }
+    if (book.member(peerId)) continue
+    const vouched = vouchedIn(policy, peerId)
+    const network = n === 3 || n === 4 ? '192.0.2' : ''
+    const from = { operator: `operator-${n}`, network, ...(vouched && { vouched }) }
+    joined.push({ type: 'joined', volunteer: peerId, ...from })
+  }
+  const anew = [...book.members()].flatMap(({ volunteer, vouched }): Change[] => {
+    const as = vouchedIn(policy, volunteer)
+    return as && as !== vouched ? [{ type: 'vouched', volunteer, as }] : []
+  })
+  for (const change of [...joined, ...anew]) book.apply(change, day)
+  return [...joined, ...anew, ...graduate(book, day)]
 }

@@ -165,7 +165,12 @@ test('a peer that asks too often is told to wait, and others are not affected', 
     start(t, 2),
     start(t, 3),
   ])
-  server.serve('hello', async () => ({ version: 1, reportKey: server.self, logKey: 'log.example+00000000+key', software: 'test' }))
+  server.serve('hello', async () => ({
+    version: 1,
+    reportKey: server.self,
+    logKey: 'log.example+00000000+key',
+    software: 'test',
+  }))
   const hello = { version: 1, slots: 0, backends: [], cpu: 'unknown', leases: [] }
   await Promise.all([connect(greedy, server), connect(client, server)])
   const { burst, perSecond } = commandProtocols.hello.quota

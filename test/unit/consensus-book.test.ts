@@ -233,6 +233,8 @@ test('tags of a member never outgrow what a roster holds', () => {
       volunteer,
       operator,
       tags: tagsOf(member(book, first)),
+      backends: ['uml' as const],
+      cpu: 'x86-64-v3',
       weight: 4_000,
       established: false,
       referee: false,

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { auditLog } from '../../src/attest/audit/audit.ts'
 import { doubleSequence } from '../../src/attest/audit/audit-reports.ts'
+import { proveNewest } from '../../src/attest/audit/newest-roster.ts'
 import { openLog } from '../../src/attest/audit/open-log.ts'
 import {
   brokenReceipt,
@@ -115,6 +116,16 @@ async function realFaults(): Promise<Record<string, Fault>> {
       },
       'steered-draw',
     ),
+    'second roster': await auditProof(
+      {
+        async draw(draw, { maker, job, id }) {
+          if (job !== 2) return
+          maker.refresh()
+          Object.assign(draw, await maker.logBeacon(maker.rosterBelow(), id))
+        },
+      },
+      'steered-draw',
+    ),
     'broken receipt': await receiptFault(honest, await rawEntry(grown, first), honest.maker.time - 10),
     'wrong evaluation': wrongEvaluation(bundleOf(reported)),
     'double sequence': await auditProof(
@@ -215,7 +226,16 @@ async function* accusations(made: MadeLog): AsyncGenerator<Fault> {
     }
     const [roster, beacon] = [await prove(close.draw.roster), await prove(close.draw.beacon)]
     yield base
-    for (const mark of marks) yield { ...base, roster, beacon, other: await prove(mark) }
+    for (const mark of marks) {
+      const accusation = { ...base, roster, beacon, other: await prove(mark) }
+      yield accusation
+      const { size } = made.maker.beacons.find(({ index }) => index === mark) ?? { size: 0 }
+      for (const [index, document] of made.maker.rosters) {
+        if (index >= size) continue
+        const newest = await proveNewest(made.source, log, { index, document }, size)
+        if (newest) yield { ...accusation, newest }
+      }
+    }
   }
   for (const { note, size } of made.maker.notes) {
     if (size === 0) continue
@@ -252,7 +272,7 @@ describe('fault proofs: false ones', () => {
     let tried = 0
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 1e6 }), async seed => {
-        const made = await makeLog(seed, 7, {}, { lies: 600, wobbles: 200 })
+        const made = await makeLog(seed, 7, {}, { lies: 600, wobbles: 200, known: 100, late: 4 })
         for await (const fault of accusations(made)) {
           tried += 1
           const bytes = encodeFault(fault)

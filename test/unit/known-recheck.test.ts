@@ -12,8 +12,8 @@ const peers = (kind: string, count: number) => names(kind, count).map(name => te
 const config = { founders: peers('founder', 8), referees: peers('referee', 5), knownPerMille: 0 }
 const known = { ...config, knownPerMille: 1_000 }
 
-async function arriveAll(house: House): Promise<TestVolunteer[]> {
-  const all = [...names('founder', 8), ...names('referee', 5)].map(name => house.volunteer(name))
+async function arriveAll(house: House, founders = 8): Promise<TestVolunteer[]> {
+  const all = [...names('founder', founders), ...names('referee', 5)].map(name => house.volunteer(name))
   for (const volunteer of all) await volunteer.hello()
   return all
 }
@@ -99,6 +99,37 @@ describe('jobs whose answer is known', () => {
     }))
 })
 
+describe('jobs whose answer is known: who runs them', () => {
+  it('go to nobody who ran the job, and to no other machine of who did', () =>
+    withHouse({ config: { ...known, founders: peers('founder', 10) } }, async house => {
+      const volunteers = await arriveAll(house, 10)
+      for (let n = 0; n < 5; n += 1) {
+        const job = await house.coordinator.submit(fileRequest(`sample-${n}`))
+        await work(house, volunteers, isReported(house, job))
+        const original = await record(house, job)
+        const repeated = await record(house, original.repeatedBy ?? '')
+        const ran = original.seats.map(seat => seat.operator)
+        assert.deepEqual(repeated.known?.without, [...new Set(ran)])
+        assert.equal(repeated.phase, 'checked')
+        for (const { operator } of repeated.seats) assert.ok(!ran.includes(operator), operator)
+      }
+    }))
+
+  it('end without an answer where everybody ran the job', () =>
+    withHouse({ config: { ...known, founders: peers('founder', 3), referees: [] } }, async house => {
+      const volunteers = names('founder', 3).map(name => house.volunteer(name))
+      for (const volunteer of volunteers) await volunteer.hello()
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      const isRepeated = async () => (await record(house, job)).repeatedBy !== undefined
+      await work(house, volunteers, isRepeated)
+      const { repeatedBy = '' } = await record(house, job)
+      const isOver = async () => (await record(house, repeatedBy)).phase === 'unresolved'
+      await work(house, volunteers, isOver)
+      assert.match((await record(house, repeatedBy)).reason ?? '', /nobody left/)
+      await work(house, volunteers, isReported(house, job))
+    }))
+})
+
 describe('jobs that are made again', () => {
   /** A report, and a note to look at it again. */
   async function reported(house: House, withdraw: boolean) {
@@ -106,7 +137,7 @@ describe('jobs that are made again', () => {
     const job = await house.coordinator.submit(fileRequest('sample'))
     await work(house, volunteers, isReported(house, job))
     const records = openRecords(house.store)
-    await house.store.batch([records.rechecks.put(job, { because: job, withdraw })])
+    await house.store.batch([records.rechecks.put(`${job}/${job}`, { because: job, withdraw })])
     await house.clock.advance(1_500)
     return { volunteers, job, records }
   }
@@ -117,13 +148,18 @@ describe('jobs that are made again', () => {
   it('have a fresh nonce, and the note is taken away, so that it happens once', () =>
     withHouse({ config }, async house => {
       const { job, records } = await reported(house, true)
-      assert.equal(await records.rechecks.get(job), undefined)
+      assert.equal(await records.rechecks.get(`${job}/${job}`), undefined)
       await house.clock.advance(5_000)
       const jobs = []
       for await (const [, { job: id }] of records.jobsByFile.entries()) jobs.push(await record(house, id))
       assert.equal(jobs.length, 2)
       assert.equal(new Set(jobs.map(one => one.job.nonce)).size, 2)
       assert.equal(new Set(jobs.map(one => one.salt)).size, 2)
+      assert.deepEqual(
+        jobs.map(one => one.rules.jobClass),
+        ['N', 'N'],
+        'as if the file had no report yet',
+      )
     }))
 
   it('withdraw their report at once where it has nothing left to rest on, in the log', () =>
@@ -157,10 +193,10 @@ describe('jobs that are made again', () => {
       const job = await house.coordinator.submit(fileRequest('sample'))
       await work(house, volunteers, isReported(house, job))
       const { rechecks } = openRecords(house.store)
-      await house.store.batch([rechecks.put(job, { because: job, withdraw: true })])
+      await house.store.batch([rechecks.put(`${job}/${job}`, { because: job, withdraw: true })])
       await house.restart()
       await house.clock.advance(1_500)
       assert.equal((await reportsOf(house))[0]?.withdrawn, true)
-      assert.equal(await rechecks.get(job), undefined)
+      assert.equal(await rechecks.get(`${job}/${job}`), undefined)
     }))
 })

@@ -27,10 +27,12 @@ interface SceneOptions {
   jobClass?: 'N' | 'K'
   shadows?: number
   networks?: Record<string, string>
+  /** Operators that ran the job which this one repeats. */
+  ranBy?: string[]
 }
 
 /** A drawn job, and everybody on the roster and here, on one platform. */
-async function openScene({ jobClass = 'N', shadows = 0, networks = {} }: SceneOptions = {}) {
+async function openScene({ jobClass = 'N', shadows = 0, networks = {}, ranBy }: SceneOptions = {}) {
   const store = createMemoryStore()
   const ledger = createLedger({ store })
   await ledger.load()
@@ -53,6 +55,7 @@ async function openScene({ jobClass = 'N', shadows = 0, networks = {} }: SceneOp
     clock.now(),
     rulesOf(jobClass, { extra: 0, spotReferees: 0, referees: 0 }),
     '00'.repeat(16),
+    ranBy && { of: sha256('another'), answer: sha256('answer'), trial: false, without: ranBy },
   )
   // A seed with no hidden seats, so that the numbers below are those of the class.
   const seeds = Array.from({ length: 50 }, (_, n) => seedOf(sha256(`beacon ${n}`), made.id))
@@ -83,6 +86,7 @@ async function openScene({ jobClass = 'N', shadows = 0, networks = {} }: SceneOp
         .flatMap(seat => (seat && (role === undefined || seat.role === role) ? [seat.volunteer] : [])),
     seatFor: (peer: string) => offers.seatFor(record, peer),
     absent: () => offers.absent(record),
+    exhausted: () => offers.exhausted(record),
     apply(event: JobEvent) {
       record = step(record, event, clock.now(), config).job
     },
@@ -163,6 +167,29 @@ describe('offers', () => {
     assert.deepEqual(turns(), [])
   })
 
+  it('lets those come back that are here, though the best of those passed over stay away', async () => {
+    const { turns, pass, leave, absent } = await openScene()
+    pass(...turns())
+    pass(...turns())
+    const away = turns()
+    for (const gone of away) leave(gone)
+    assert.deepEqual(absent(), [])
+    assert.deepEqual(turns().sort(), without(founders, away).sort())
+  })
+
+  it('is exhausted only when nobody on the roster could take what is open, here or not', async () => {
+    const { turns, take, ban, leave, exhausted } = await openScene()
+    const [first = ''] = turns()
+    take(first)
+    for (const peer of founders) leave(peer)
+    assert.equal(exhausted(), false, 'they may come back')
+    const others = without(founders, [first])
+    for (const peer of others.slice(1)) ban(peer)
+    assert.equal(exhausted(), false)
+    ban(others[0] ?? '')
+    assert.equal(exhausted(), true)
+  })
+
   it('prefers those that had no turn to those that come back', async () => {
     const { turns, pass } = await openScene()
     const first = turns()
@@ -187,10 +214,9 @@ describe('offers', () => {
     assert.equal(turns().includes(a), false)
   })
 
-  it('passes over whoever is on another platform than those that sit', async () => {
-    const { turns, take, absent, arrive } = await openScene()
-    const [first = '', other = ''] = turns()
-    take(first)
+  it('passes over whoever is on another platform than the job was drawn for', async () => {
+    const { turns, absent, arrive } = await openScene()
+    const [, other = ''] = turns()
     arrive(other, 'x86-64-v4')
     assert.deepEqual(absent(), [other])
   })
@@ -244,6 +270,17 @@ describe('offers', () => {
       pass(...now)
     }
     assert.deepEqual([...seated].sort(), [...founders, ...newcomers].sort())
+  })
+
+  it('lets nobody run a job whose answer is known whose operator ran it before', async () => {
+    const { turns, pass, seatFor } = await openScene({ jobClass: 'K', ranBy: founders.slice(0, 4) })
+    const seated = new Set<string>()
+    for (let n = 0; n < 12; n += 1) {
+      for (const peer of turns()) seated.add(peer)
+      pass(...turns())
+    }
+    assert.deepEqual([...seated].sort(), [...founders.slice(4), ...newcomers].sort())
+    for (const peer of founders.slice(0, 4)) assert.equal(seatFor(peer), undefined)
   })
 
   it('gives no turn before the draw', async () => {

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Cell, runCell } from '../../bench/sabotage/cell.ts'
+import { createFirstAgree } from '../../bench/sabotage/first-agree.ts'
 import { cellOptionsOf, squaresOf } from '../../bench/sabotage/grid.ts'
 import { createMean, wilson } from '../../bench/sabotage/interval.ts'
 import { createRandom } from '../../bench/sabotage/random.ts'
+import { tryRing } from '../../bench/sabotage/referee-trials.ts'
+import { strategies } from '../../bench/sabotage/strategy.ts'
 import { markdownOf } from '../../bench/sabotage/table.ts'
+import { createTally } from '../../bench/sabotage/tally.ts'
 import { judgeTargets, targetSquares } from '../../bench/sabotage/targets.ts'
+import { answerOfRun } from '../../bench/sabotage/trial.ts'
+import { modelDefaults, World } from '../../bench/sabotage/world.ts'
+import { Book, type Change, ringRuns } from '../../src/consensus/book.ts'
+import { settleClosed } from '../../src/consensus/consequences.ts'
 
 const seed = 20261120
 
@@ -91,17 +99,90 @@ describe('targets', () => {
   const first = (cells: Cell[]) => judgeTargets(cells).find(({ name }) => name === 'T1')
 
   it('are met, not met, or not judged without their cell', () => {
-    const runs = { value: 3.4, low: 3.3, high: 3.5 }
-    assert.equal(first([{ ...tiny, runs }])?.met, true)
-    assert.equal(first([{ ...tiny, runs: { ...runs, value: 3.51 } }])?.met, false)
-    assert.equal(first([{ ...tiny, runs, wrongLive: wilson(1, 200) }])?.met, false)
-    assert.equal(first([{ ...tiny, runs, unresolved: wilson(1, 200) }])?.met, false)
+    const good = { ...tiny, runs: { value: 3.4, low: 3.3, high: 3.5 }, wrongLive: wilson(0, 200) }
+    assert.equal(first([good])?.met, true)
+    assert.equal(first([{ ...good, runs: { ...good.runs, value: 3.51 } }])?.met, false)
+    assert.equal(first([{ ...good, wrongLive: wilson(1, 200) }])?.met, false)
+    assert.equal(first([{ ...good, unresolved: wilson(1, 200) }])?.met, false)
     assert.equal(first([])?.met, undefined)
   })
 
   it('are printed with a table that has one row per scheme', () => {
     const lines = markdownOf([tiny, { ...tiny, scheme: 'another' }]).split('\n')
     assert.equal(lines.filter(line => line.startsWith('| ours N') || line.startsWith('| another')).length, 2)
+  })
+})
+
+describe('a suspected group', () => {
+  const volunteers = ['a', 'b', 'c']
+  /** What referees make of a group that said `answer`. */
+  const tried = (answer: string, flaky: number) => {
+    const random = createRandom(seed)
+    const world = new World({
+      ...modelDefaults,
+      strategy: strategies.A1,
+      random,
+      hostile: 0,
+      fault: 0,
+      flaky,
+    })
+    const book = new Book()
+    for (const volunteer of volunteers)
+      book.apply({ type: 'joined', volunteer, operator: volunteer, network: '', vouched: 'founder' }, 0)
+    book.apply({ type: 'suspected', job: 'it', answer: answerOfRun(answer), volunteers }, 0)
+    const changes: Change[] = []
+    const runs = tryRing({ id: 'it', job: world.nextJob() }, { book, world, referees: ['r'] }, closed =>
+      changes.push(...settleClosed(book, closed, 0)),
+    )
+    assert.equal(book.suspicion('it'), undefined)
+    const count = (type: Change['type']) => changes.filter(change => change.type === type).length
+    return { runs, tried: count('tried'), banned: count('banned') }
+  }
+
+  it('is banned when no referee bears it out', () => {
+    assert.deepEqual(tried('lie', 0), { runs: ringRuns, tried: ringRuns, banned: 3 })
+    assert.deepEqual(tried('lie', 1), { runs: ringRuns, tried: ringRuns, banned: 3 })
+  })
+
+  it('is let go when the job does not repeat', () => {
+    const { runs, tried: seen, banned } = tried('other', 1)
+    assert.equal(banned, 0)
+    assert.ok(seen < ringRuns && seen <= runs && runs % 5 === 0, `${seen} of ${runs}`)
+  })
+})
+
+describe('the tally', () => {
+  const world = new World({
+    ...modelDefaults,
+    strategy: strategies.A3,
+    random: createRandom(seed),
+    hostile: 0,
+  })
+  const scheme = createFirstAgree(2)
+  const runs = { runs: 3, referees: 0, checks: 0 }
+  const accepted = (answer: string) => ({ verdict: 'accept' as const, answer, ...runs })
+
+  it('follows reports that are withdrawn, made again or called flaky later', () => {
+    const tally = createTally()
+    const [wrong, right, flaky, late] = [0, 1, 2, 3].map(() => world.nextJob())
+    assert.ok(wrong && right && flaky && late)
+    tally.add(wrong, accepted(wrong.lie), [])
+    tally.add(right, accepted(right.truth), [])
+    tally.add({ ...flaky, flaky: true }, accepted('other'), [])
+    tally.add({ ...late, flaky: false }, accepted(late.truth), [
+      { job: wrong, made: 'withdrawn' },
+      { job: wrong, made: accepted(wrong.truth) },
+      { job: right, made: 'withdrawn' },
+      { job: right, made: accepted(right.lie) },
+      { job: { ...flaky, flaky: true }, made: { verdict: 'flaky' } },
+    ])
+    tally.end(world, scheme, false)
+    const figures = tally.figures()
+    assert.equal(figures.wrongAccepted.value, 2 / 4)
+    assert.equal(figures.wrongLive.value, 1 / 4)
+    assert.equal(figures.rightWithdrawn.value, 1 / 4)
+    assert.equal(figures.flakyRecall.value, 1)
+    assert.equal(figures.exposure.value, (3 + 0) / 2)
   })
 })
 

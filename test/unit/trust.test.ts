@@ -256,7 +256,84 @@ describe('trust', () => {
     assert.deepEqual(withdrawnBy(await strikeOut(world, 'd')), [])
     const last = await strikeOut(world, 'e')
     assert.deepEqual(withdrawnBy(last), [fell.job])
-    assert.deepEqual(await world.records.rechecks.get(fell.job), { because: last.job, withdraw: true })
+    const key = `${fell.job}/${last.job}`
+    assert.deepEqual(await world.records.rechecks.get(key), { because: last.job, withdraw: true })
+  })
+
+  it('asks for a job anew for each cause there is, so that none is lost', async () => {
+    const world = await openWorld()
+    await world.meet(...all)
+    const { job } = await world.close('wrong', { c: 'y', d: 'y', e: 'y' })
+    for (const liar of ['d', 'e']) await strikeOut(world, liar)
+    const keys = []
+    for await (const [key] of world.records.rechecks.entries()) keys.push(key)
+    assert.ok(keys.length > 0)
+    for (const key of keys) assert.match(key, /^[0-9a-f]{64}\/[0-9a-f]{64}$/)
+    assert.ok(keys.some(key => key.startsWith(job)))
+  })
+
+  it('logs a roster when standing has faded, though nobody came and nothing happened', async () => {
+    const world = await openWorld()
+    await world.meet(...all)
+    await world.clock.advance(100 * day)
+    await world.meet()
+    assert.equal((await world.rosters()).length, 2)
+    const members = world.trust.roster()?.document.members ?? []
+    assert.equal(members.length, all.length)
+    assert.ok(members.every(member => !member.established))
+  })
+
+  it('logs no roster because of a restart', async () => {
+    const world = await openWorld()
+    await world.meet(...all)
+    const again = await world.restart()
+    await again.meet()
+    await again.meet(...all)
+    assert.equal((await again.rosters()).length, 1)
+  })
+
+  it('logs a roster when the machine of a volunteer is another one', async () => {
+    const world = await openWorld()
+    await world.meet(...all)
+    world.trust.met(peer('a'), { operator: peer('a'), network: '', backends: ['tcg'], cpu: '' })
+    await world.clock.advance(config.rosterMs)
+    await world.meet()
+    const member = world.trust.roster()?.document.members.find(one => one.volunteer === peer('a'))
+    assert.deepEqual([member?.backends, member?.cpu], [['tcg'], ''])
+  })
+
+  it('vouches for those that the policy names after they came, and no second time', async () => {
+    const world = await openWorld(createMemoryStore(), undefined, { founders: founders.slice(1) })
+    await world.meet('a', 'b')
+    const before = world.trust.roster()?.document.members.find(one => one.volunteer === peer('a'))
+    assert.equal(before?.established, false)
+    const again = await world.restart({})
+    await again.meet()
+    const { document } = again.trust.roster() ?? assert.fail()
+    assert.deepEqual(document.changes, [{ type: 'vouched', volunteer: peer('a'), as: 'founder' }])
+    const member = document.members.find(one => one.volunteer === peer('a'))
+    assert.deepEqual([member?.established, member?.weight], [true, 32_000])
+    const third = await again.restart({})
+    await third.meet()
+    assert.equal((await third.rosters()).length, 2)
+    assert.deepEqual(stateOf(third.trust.book), stateOf(again.trust.book))
+  })
+
+  it('ties nobody to a member that did not ask for it by calling itself the same', async () => {
+    const world = await openWorld()
+    await world.meet(...all)
+    const machine = { backends: ['uml' as const], cpu: 'x86-64-v3', network: '' }
+    world.trust.met(peer('evil'), { ...machine, operator: peer('d') })
+    world.trust.met(peer('other'), { ...machine, operator: peer('nobody yet') })
+    world.trust.met(peer('friend'), { ...machine, operator: 'a-name' })
+    world.trust.met(peer('brother'), { ...machine, operator: 'a-name' })
+    await world.trust.refresh()
+    const operatorOf = (name: string) => world.trust.book.member(peer(name))?.operator
+    assert.equal(operatorOf('evil'), peer('evil'))
+    assert.equal(operatorOf('other'), peer('other'))
+    assert.deepEqual([operatorOf('friend'), operatorOf('brother')], ['a-name', 'a-name'])
+    await strikeOut(world, 'evil')
+    assert.equal(world.trust.book.member(peer('d'))?.banned, undefined)
   })
 
   it('shows task and raw data with the end of a job, and not before', async () => {

@@ -1,7 +1,7 @@
 import { rulesOf } from '../../consensus/classes.ts'
 import { settleClosed } from '../../consensus/consequences.ts'
 import { messageOf } from '../../errors.ts'
-import { canonicalJson } from '../../wire/canonical.ts'
+import { canonicalJson, sha256 } from '../../wire/canonical.ts'
 import type { CloseDocument, PolicyDocument, TaskDocument } from '../documents.ts'
 import { auditDraw } from './audit-draw.ts'
 import { auditAnswers } from './audit-raw.ts'
@@ -71,7 +71,7 @@ function sayOf(change: unknown): string {
   return change === undefined ? 'nothing' : canonicalJson(change)
 }
 
-/** The answer that a job was said to have beforehand must be that of the job it repeats, whichever ended first. */
+/** A job that repeats another one has its answer and leaves out who ran it, whichever of the two ended first. */
 function auditKnown(
   { list, known, closed }: AuditState,
   index: number,
@@ -82,17 +82,32 @@ function auditKnown(
     close.outcome === 'accepted'
       ? close.seats.find(seat => seat.answer === close.accepted)?.across
       : undefined
-  closed.set(close.job, { index, report: close.report, across })
+  const original = { across, operators: namesOf(close.seats.map(seat => seat.operator)) }
+  closed.set(close.job, { index, report: close.report, ...original })
   const claimed = known.get(close.job)
   known.delete(close.job)
-  if (claimed && across !== undefined && claimed.answer !== across)
-    list.fault('decisions', claimed.index, `the answer it calls known is not that of job ${close.job}`)
-  const { repeats } = task ?? {}
+  const judge = (
+    at: number,
+    repeats: string,
+    claim: { answer: string; without: string },
+    one: typeof original,
+  ) => {
+    if (one.across !== undefined && claim.answer !== one.across)
+      list.fault('decisions', at, `the answer it calls known is not that of job ${repeats}`)
+    if (claim.without !== one.operators)
+      list.fault('seats', at, `those it leaves out are not the operators that had a seat in job ${repeats}`)
+  }
+  if (claimed) judge(claimed.index, close.job, claimed, original)
+  const { repeats, without = [] } = task ?? {}
   if (close.outcome !== 'known' || repeats === undefined || close.accepted === undefined) return
+  const claim = { answer: close.accepted, without: namesOf(without) }
   const repeated = closed.get(repeats)
-  if (!repeated) known.set(repeats, { index, answer: close.accepted })
-  else if (repeated.across !== undefined && repeated.across !== close.accepted)
-    list.fault('decisions', index, `the answer it calls known is not that of job ${repeats}`)
+  if (!repeated) known.set(repeats, { index, ...claim })
+  else judge(index, repeats, claim, repeated)
+}
+
+function namesOf(operators: readonly string[]): string {
+  return sha256([...new Set(operators)].sort().join('\n'))
 }
 
 /** Class and open rules follow from the policy, and what was reported already. */

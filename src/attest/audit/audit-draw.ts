@@ -6,13 +6,16 @@ import {
   type AuditState,
   documentOf,
   firstFrom,
-  firstWith,
   type Leaf,
+  lastBelow,
   type Mark,
   markAt,
   rosterAt,
+  whereFirst,
 } from './audit-state.ts'
-import { type DrawEvidence, steeringOf } from './fault-draw.ts'
+import { platformIn } from './draws.ts'
+import { type DrawEvidence, sizeOf, steeringOf } from './fault-draw.ts'
+import { proveNewest } from './newest-roster.ts'
 import { entryAt } from './open-log.ts'
 import { faultBase, proveDocument } from './prove.ts'
 import { isPlain, membersOn, type Skipped, skippedOf } from './seats.ts'
@@ -40,8 +43,9 @@ export async function auditDraw(
   const { draw } = close
   const drawn = await drawnFrom(state, closing, announced, task)
   if (!drawn) return []
-  const better = draw && (await betterLeaf(state, closing, drawn))
-  const evidence: DrawEvidence = { close: { index, document: close }, ...drawn, other: better }
+  const better = await betterLeaf(state, closing, drawn)
+  const { other, newest } = better ?? {}
+  const evidence: DrawEvidence = { close: { index, document: close }, ...drawn, other, newest }
   const faults = steeringOf(evidence, state.log.vkey)
   for (const [at, detail] of faults.entries()) {
     const check = detail.includes('sits') || detail.includes('answered') ? 'seats' : 'draws'
@@ -64,7 +68,7 @@ export async function auditDraw(
       `${volunteer} ranks better than some who sit, and is not named as passed over`,
     )
     const finish = (later: Leaf, document: RosterDocument) =>
-      proofOf(state, closing, drawn, { ...later, document })
+      proofOf(state, closing, drawn, { other: { ...later, document } })
     if (state.unproven.length < 100) state.unproven.push({ fault, volunteer, index, finish })
   }
   if (unnamed.length === 0) list.held('seats')
@@ -119,20 +123,43 @@ async function drawnFrom(
   }
 }
 
-/** An earlier beacon over task and roster, or a later roster below the beacon, if there is one. */
+/** What should have been drawn from instead. */
+interface Better {
+  readonly other?: Leaf & { document: BeaconDocument | RosterDocument }
+  /** Where `other` is a beacon that the roster of the draw is not under: the newest one that is. */
+  readonly newest?: { index: number; document: RosterDocument } | undefined
+}
+
+/**
+ * A later roster below the beacon; or the first beacon over the task beneath which the newest roster has enough operators, if
+ * that came before.
+ */
 async function betterLeaf(
   state: AuditState,
-  { close: { task, draw } }: Closing,
-  drawn: Drawn,
-): Promise<(Leaf & { document: BeaconDocument | RosterDocument }) | undefined> {
-  if (!draw || !drawn.beacon?.document || !drawn.roster?.document) return undefined
+  { close: { task: taskIndex, draw } }: Closing,
+  { task: { document: task }, beacon, roster }: Drawn,
+): Promise<Better | undefined> {
+  if (!draw || !beacon?.document || !roster?.document || !task) return undefined
   const used = markAt(state.beacons, draw.beacon)
-  const first = firstWith(state.beacons, beacon => beacon.size > Math.max(task, draw.roster))
-  if (first && first.index < draw.beacon) return marked(state, first, 'beacon', 'pyti.beacon/1')
   const newer = firstFrom(state.rosters, draw.roster + 1)
-  return newer && used && newer.index < used.size
-    ? marked(state, newer, 'roster', 'pyti.roster/1')
-    : undefined
+  if (newer && used && newer.index < used.size) {
+    const other = await marked(state, newer, 'roster', 'pyti.roster/1')
+    return other && { other }
+  }
+  let tried: number | undefined
+  for (let at = whereFirst(state.beacons, ({ size }) => size > taskIndex); ; at += 1) {
+    const earlier = state.beacons[at]
+    if (!earlier || earlier.index >= draw.beacon) return undefined
+    const mark = lastBelow(state.rosters, earlier.size)
+    if (!mark || mark.index === tried) continue
+    tried = mark.index
+    const document = await rosterAt(state, mark.index)
+    if (!document) return undefined
+    if (platformIn(document, task) === undefined) continue
+    const other = await marked(state, earlier, 'beacon', 'pyti.beacon/1')
+    const newest = draw.roster < earlier.size ? undefined : { index: mark.index, document }
+    return other && { other, newest }
+  }
 }
 
 async function marked(
@@ -147,11 +174,15 @@ async function marked(
 }
 
 async function proofOf(
-  { log }: AuditState,
+  { log, source }: AuditState,
   { close, index, entry }: Closing,
   { task, roster, beacon }: Drawn,
-  other: (Leaf & { document: BeaconDocument | RosterDocument }) | undefined,
+  { other, newest }: Better = {},
 ): Promise<Fault> {
+  const under =
+    newest && other?.document.schema === 'pyti.beacon/1'
+      ? await proveNewest(source, log, newest, sizeOf(other.document.checkpoint) ?? 0)
+      : undefined
   return {
     ...faultBase(log),
     kind: 'steered-draw',
@@ -160,6 +191,7 @@ async function proofOf(
     ...(roster && { roster: await proveDocument(log, roster, roster.document) }),
     ...(beacon && { beacon: await proveDocument(log, beacon, beacon.document) }),
     ...(other && { other: await proveDocument(log, other, other.document) }),
+    ...(under && { newest: under }),
   }
 }
 

@@ -47,13 +47,14 @@ function rosterFault(
       return `the policy does not vouch for ${change.volunteer} as ${change.vouched ?? 'nothing'}`
     book.apply(change, day)
   }
-  const vouched = changes.filter(change => change.type === 'vouched')
-  for (const change of vouched) {
-    const member = book.member(change.volunteer)
-    if (!member || member.vouched === change.as || change.as !== vouchedFor(policy, change.volunteer))
+  const vouched = [...book.members()].flatMap((member): Change[] => {
+    const as = vouchedFor(policy, member.volunteer)
+    return as && as !== member.vouched ? [{ type: 'vouched', volunteer: member.volunteer, as }] : []
+  })
+  for (const change of changes)
+    if (change.type === 'vouched' && !vouched.some(one => canonicalJson(one) === canonicalJson(change)))
       return `the policy does not vouch anew for ${change.volunteer} as ${change.as}`
-    book.apply(change, day)
-  }
+  for (const change of vouched) book.apply(change, day)
   const room = book.graduationsLeft(day)
   const graduates: Change[] = graduate(book, day)
   const claimed = changes.filter(change => change.type === 'graduated').length

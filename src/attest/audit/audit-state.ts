@@ -51,9 +51,17 @@ export interface SeenReport {
   readonly statement: ReportStatement
 }
 
+export interface Closed {
+  readonly index: number
+  readonly report: string | undefined
+  readonly across: string | undefined
+  /** Digest of the operators that had a seat. */
+  readonly operators: string
+}
+
 /**
  * What is remembered while a log is replayed. Grows with jobs that are open, volunteers and files, not with leaves; of a closed
- * job two numbers and two digests stay.
+ * job a number and a few digests stay.
  */
 export interface AuditState {
   readonly source: LogSource
@@ -82,9 +90,9 @@ export interface AuditState {
   readonly last: Map<string, { sequence: number; id: string }>
   /** Reports whose job has not ended yet. */
   readonly reports: Map<string, SeenReport>
-  readonly closed: Map<string, { index: number; report: string | undefined; across: string | undefined }>
-  /** Answers that were called known, by the job that has to bear them out. */
-  readonly known: Map<string, { index: number; answer: string }>
+  readonly closed: Map<string, Closed>
+  /** Jobs whose answer was called known, by the one that they repeat and that has to bear them out. */
+  readonly known: Map<string, { index: number; answer: string; without: string }>
   reportKey: string | undefined
   /** Which keys may sign, once the log has a document that says so. */
   root: RootState | undefined
@@ -182,11 +190,16 @@ export async function rosterAt(state: AuditState, index: number): Promise<Roster
 
 /** The first of the marks, which rise, at or after a leaf. */
 export function firstFrom<M extends Mark>(marks: readonly M[], index: number): M | undefined {
-  return firstWith(marks, mark => mark.index >= index)
+  return marks[whereFirst(marks, mark => mark.index >= index)]
 }
 
-/** The first that has what all after it have too. */
-export function firstWith<M>(marks: readonly M[], has: (mark: M) => boolean): M | undefined {
+/** The last of the marks, which rise, before a leaf. */
+export function lastBelow<M extends Mark>(marks: readonly M[], index: number): M | undefined {
+  return marks[whereFirst(marks, mark => mark.index >= index) - 1]
+}
+
+/** Where the first is that has what all after it have too; their number when none has it. */
+export function whereFirst<M>(marks: readonly M[], has: (mark: M) => boolean): number {
   let [low, high] = [0, marks.length]
   while (low < high) {
     const middle = (low + high) >> 1
@@ -194,7 +207,7 @@ export function firstWith<M>(marks: readonly M[], has: (mark: M) => boolean): M 
     if (mark !== undefined && has(mark)) high = middle
     else low = middle + 1
   }
-  return marks[low]
+  return low
 }
 
 /** The one of the marks that is this very leaf. */

@@ -3,7 +3,7 @@ import { sha256 } from '../../wire/canonical.ts'
 import type { BeaconDocument, CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
 import { parseCheckpoint } from '../log/checkpoint.ts'
 import { parseNote, signatureLine, type Vkey } from '../log/note.ts'
-import { rulesFaults, seedFaults } from './draws.ts'
+import { platformIn, rulesFaults, seedFaults } from './draws.ts'
 import {
   type Confirmed,
   type FaultOf,
@@ -13,6 +13,7 @@ import {
   type openLeaf,
   prove,
 } from './fault-form.ts'
+import { type NewestRoster, openNewest } from './newest-roster.ts'
 import { isPlain, membersOn, seatFaults, skippedOf } from './seats.ts'
 
 /** A leaf that a close document names; `document` is undefined when it is of another kind than it should be. */
@@ -27,13 +28,18 @@ export interface DrawEvidence {
   readonly roster?: Named<RosterDocument> | undefined
   readonly beacon?: Named<BeaconDocument> | undefined
   readonly other?: Named<BeaconDocument | RosterDocument> | undefined
+  /** The newest roster under `other`, a beacon. */
+  readonly newest?: Named<RosterDocument> | undefined
 }
 
 /**
  * What shows by itself that a draw was steered. Holds nothing against a coordinator that keeps the rules, whatever is left
  * out of the evidence.
  */
-export function steeringOf({ close, task, roster, beacon, other }: DrawEvidence, log: Vkey): string[] {
+export function steeringOf(
+  { close, task, roster, beacon, other, newest }: DrawEvidence,
+  log: Vkey,
+): string[] {
   const { document: end } = close
   if (end.task >= close.index) return ['it names a task that was logged after its end']
   if (!task.document) return [`leaf ${end.task}, which it names as its task, is none`]
@@ -50,7 +56,9 @@ export function steeringOf({ close, task, roster, beacon, other }: DrawEvidence,
     ...(beacon?.document ? beaconFaults(end, beacon.document, log) : []),
     ...(roster?.document ? rulesFaults(end, task.document, roster.document) : []),
     ...(roster?.document ? seatFaults(roster.document.members, end, task.document) : []),
-    ...(beacon?.document && other?.document ? betterFaults(end, beacon.document, other) : []),
+    ...(beacon?.document && other?.document
+      ? betterFaults(end, beacon.document, other, { task: task.document, newest })
+      : []),
     ...(roster?.document && other?.document ? skipFaults(close, roster.document, other, task.document) : []),
   ]
 }
@@ -64,11 +72,15 @@ function beaconFaults(end: CloseDocument, beacon: BeaconDocument, log: Vkey): st
   return seedFaults(end, possibleValues(beacon, log))
 }
 
-/** An earlier beacon, or a later roster, that the beacon which was used shows to have been there. */
+/**
+ * A later roster under the beacon that was used; or an earlier beacon over the task, beneath which the newest roster has enough
+ * operators for the job.
+ */
 function betterFaults(
   end: CloseDocument,
   used: BeaconDocument,
   other: NonNullable<DrawEvidence['other']>,
+  { task: announced, newest }: { task: TaskDocument; newest: DrawEvidence['newest'] },
 ): string[] {
   const { draw, task } = end
   if (!draw || other.document === undefined) return []
@@ -77,7 +89,12 @@ function betterFaults(
       ? [`it was drawn from the roster in leaf ${draw.roster}, though that in leaf ${other.index} was newer`]
       : []
   const size = sizeOf(other.document.checkpoint) ?? 0
-  return other.index < draw.beacon && task < size && draw.roster < size
+  if (other.index >= draw.beacon || task >= size) return []
+  // The newest one under the beacon that was used is also the newest one under any that covers it.
+  const couldDraw =
+    draw.roster < size ||
+    (newest?.document !== undefined && platformIn(newest.document, announced) !== undefined)
+  return couldDraw
     ? [`it was drawn from the beacon in leaf ${draw.beacon}, though that in leaf ${other.index} came first`]
     : []
 }
@@ -106,13 +123,16 @@ export async function confirmSteeredDraw(fault: FaultOf<'steered-draw'>): Promis
   prove(fault.task.index === end.task, 'the task is not the one that the end of the job names')
   prove(fault.roster === undefined || fault.roster.index === end.draw?.roster, 'the roster is another one')
   prove(fault.beacon === undefined || fault.beacon.index === end.draw?.beacon, 'the beacon is another one')
+  const other = fault.other && openOther(fault.other, head)
+  const newest = fault.newest && openUnder(fault.newest, other)
   const faults = steeringOf(
     {
       close: { index, document: end },
       task: openDocument(fault.task, head, 'pyti.task/1'),
       roster: fault.roster && openDocument(fault.roster, head, 'pyti.roster/1'),
       beacon: fault.beacon && openDocument(fault.beacon, head, 'pyti.beacon/1'),
-      other: fault.other && openOther(fault.other, head),
+      other,
+      newest,
     },
     vkey,
   )
@@ -136,7 +156,15 @@ function openOther(
   return { index, document }
 }
 
-function sizeOf(note: string): number | undefined {
+function openUnder(proven: NewestRoster, other: DrawEvidence['other']): Named<RosterDocument> {
+  prove(other?.document?.schema === 'pyti.beacon/1', 'there is no beacon that the newest roster is under')
+  const newest = openNewest(proven, other.document.checkpoint)
+  prove(newest !== undefined, 'the roster is not the newest one under the beacon')
+  return newest
+}
+
+/** Leaves under a checkpoint, whoever signed it. */
+export function sizeOf(note: string): number | undefined {
   try {
     return parseCheckpoint(parseNote(note).text).size
   } catch {

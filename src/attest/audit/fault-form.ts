@@ -16,6 +16,7 @@ import { type Entry, type EntryKind, parseEntry } from '../log/entry.ts'
 import { leafHash, verifyInclusion } from '../log/merkle.ts'
 import { parseVkey, type Vkey } from '../log/note.ts'
 import { base64Hash, hashLines } from '../log/text.ts'
+import { NewestRoster } from './newest-roster.ts'
 import { bareNote } from './open-log.ts'
 
 const Index = z.int().min(0)
@@ -79,6 +80,8 @@ export const SteeredDraw = z.strictObject({
   beacon: ProvenDocument.optional(),
   /** An earlier beacon or later roster that should have been used, or a roster after the end that still has who was skipped. */
   other: ProvenDocument.optional(),
+  /** Where the roster of the draw is not under an earlier beacon: the one that is. */
+  newest: NewestRoster.optional(),
 })
 /** A promise of the log that a tree, cosigned after it was due, does not keep. */
 export const BrokenReceipt = z.strictObject({

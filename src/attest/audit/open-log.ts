@@ -43,17 +43,23 @@ export async function openLog(
   return { vkey, note, checkpoint, witnesses: seenBy, read }
 }
 
-/** Every leaf in order; the bundles are bound to the root before a byte of them is read. @throws PytiError `bad-tile` | `bad-entry` */
+/**
+ * Leaves in order, all of them or those of a range; the bundles are bound to the root before a byte of them is read.
+ * @throws PytiError `bad-tile` | `bad-entry`
+ */
 export async function* leavesOf(
   source: LogSource,
   { checkpoint: { size }, read }: OpenLog,
+  [start, end]: readonly [start: number, end: number] = [0, size],
 ): AsyncGenerator<{ index: number; entry: Entry }> {
-  for (let index = 0; index * tileWidth < size; index++) {
+  for (let index = Math.floor(start / tileWidth); index * tileWidth < end; index++) {
     const width = Math.min(tileWidth, size - index * tileWidth)
     const bytes = await fetchTile(source, entriesPath(index, width))
     const entries = await openBundle({ level: 'entries', index, width }, bytes, read)
-    for (const [at, entry] of entries.entries())
-      yield { index: index * tileWidth + at, entry: parseEntry(entry) }
+    for (const [offset, entry] of entries.entries()) {
+      const at = index * tileWidth + offset
+      if (at >= start && at < end) yield { index: at, entry: parseEntry(entry) }
+    }
   }
 }
 

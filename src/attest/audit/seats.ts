@@ -5,6 +5,7 @@ import type { CloseDocument, RosterMember, TaskDocument } from '../documents.ts'
 
 /** What of a job's task says who may sit in it. */
 export type Seating = Pick<TaskDocument, 'jobClass' | 'trial' | 'without'>
+type Task = Seating & Pick<TaskDocument, 'job'>
 
 /**
  * Who may sit in a role: referees by themselves and in trials, newcomers in the shadow and where the answer is known, everybody
@@ -36,15 +37,20 @@ const untroubled = ['submitted', 'job-ended']
 const pools: readonly (readonly Role[])[] = [['seat', 'panel'], ['referee'], ['shadow']]
 
 /**
- * What is wrong with the seats of a job: who sits without being in the roster, in another role, with another weight; two
- * that may be one person.
+ * What is wrong with the seats of a job: who sits without being in the roster, in another role, with another weight, on another
+ * platform; two that may be one person.
  */
-export function seatFaults(members: readonly RosterMember[], close: CloseDocument, task: Seating): string[] {
+export function seatFaults(members: readonly RosterMember[], close: CloseDocument, task: Task): string[] {
   const byName = new Map(members.map(member => [member.volunteer, member]))
   const faults = close.seats.flatMap(({ volunteer, role, weight, operator }) => {
     const member = byName.get(volunteer)
     if (!member) return [`${volunteer} has a seat but is not in the roster`]
     if (!isFor(task, role, member)) return [`${volunteer} sits as ${role}, which the roster does not let it`]
+    const platform = platformOf(member, task.job.profile)
+    if (platform !== close.draw?.platform)
+      return [
+        `${volunteer} sits on ${platform ?? 'nothing'}, but the job was drawn for ${close.draw?.platform}`,
+      ]
     if (weight !== member.weight || operator !== member.operator)
       return [
         `${volunteer} sits as ${operator} with weight ${weight}, but the roster says ${member.operator} with ${member.weight}`,

@@ -3,12 +3,12 @@ import type { Member } from '../../consensus/book.ts'
 import { checksOn, weightOf } from '../../consensus/credibility.ts'
 import { rankOf } from '../../consensus/draw.ts'
 import { messageOf, PytiError } from '../../errors.ts'
-import type { CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
+import type { CloseDocument, TaskDocument } from '../documents.ts'
 import type { ReportStatement } from '../report-statement.ts'
 import { type Audit, auditLog } from './audit.ts'
-import { rosterAt } from './audit-state.ts'
+import { type Chronicle, createChronicle, type Suspected, type VouchedFor } from './chronicle.ts'
 import { decisionOf } from './decisions.ts'
-import { skippedOf } from './seats.ts'
+import type { Skipped } from './seats.ts'
 import type { LogSource } from './source.ts'
 
 export interface VolunteerAnswer {
@@ -19,6 +19,8 @@ export interface VolunteerAnswer {
   readonly since: number
   readonly day: number
   readonly vouched: Member['vouched']
+  /** When that was said later than when it came. */
+  readonly vouchedLater: VouchedFor[]
   readonly established: boolean
   /** Thousandths. */
   readonly checks: number
@@ -26,6 +28,7 @@ export interface VolunteerAnswer {
   readonly votes: number
   readonly strikes: { job: string; leaf: number }[]
   readonly banned: { why: string; job: string; leaf: number } | undefined
+  readonly suspected: Suspected[]
   readonly alike: readonly string[]
   readonly seats: { job: string; role: string; end: string; result: string | undefined }[]
   readonly passed: string[]
@@ -48,6 +51,10 @@ export interface JobAnswer {
   readonly report: string | undefined
   readonly withdrawn: string | undefined
   readonly changes: CloseDocument['changes']
+  /** The same in words, without how single answers turned out. */
+  readonly consequences: string[]
+  /** Whether its dissenters may be a ring, and what referees found since. */
+  readonly suspected: Suspected | undefined
 }
 
 export interface ReportAnswer {
@@ -78,6 +85,8 @@ interface Ended {
   readonly index: number
   readonly close: CloseDocument
   readonly task: TaskDocument | undefined
+  readonly skipped: Skipped[]
+  readonly consequences: string[]
 }
 interface Reported {
   readonly index: number
@@ -100,6 +109,7 @@ export async function askWhy(
   const reports: Reported[] = []
   const withdrawn = new Map<string, string>()
   const superseded = new Map<string, string>()
+  const chronicle = createChronicle()
   const touches = ({ seats: taken, draw, changes }: CloseDocument) =>
     taken.some(seat => seat.volunteer === question) ||
     draw?.passed.includes(question) === true ||
@@ -108,7 +118,9 @@ export async function askWhy(
     ...options,
     envelopes: false,
     listener: {
-      close(ended) {
+      roster: ({ index, roster }) => void chronicle.tell(index, roster.changes),
+      close(told) {
+        const ended = { ...told, consequences: chronicle.tell(told.index, told.close.changes) }
         if (ended.close.job === question) jobs.push(ended)
         if (touches(ended.close)) seats.push(ended)
       },
@@ -123,8 +135,8 @@ export async function askWhy(
   })
   const member = audit.state.book.member(question)
   const answers: Answer[] = [
-    ...(member ? [volunteerAnswer(member, seats, audit)] : []),
-    ...(await Promise.all(jobs.map(job => jobAnswer(job, audit, withdrawn)))),
+    ...(member ? [volunteerAnswer(member, seats, audit, chronicle)] : []),
+    ...jobs.map(job => jobAnswer(job, chronicle, withdrawn)),
     ...reports.map(report => reportAnswer(report, audit, withdrawn, superseded)),
   ]
   if (answers.length > 0) return { audit, answers }
@@ -133,7 +145,12 @@ export async function askWhy(
   })
 }
 
-function volunteerAnswer(member: Member, ended: readonly Ended[], { state }: Audit): VolunteerAnswer {
+function volunteerAnswer(
+  member: Member,
+  ended: readonly Ended[],
+  { state }: Audit,
+  chronicle: Chronicle,
+): VolunteerAnswer {
   const { volunteer, operator, since, vouched, votes, alike, standing } = member
   const resultIn = ({ changes }: CloseDocument) => {
     const found = changes.find(change => change.type === 'answered' && change.volunteer === volunteer)
@@ -153,6 +170,7 @@ function volunteerAnswer(member: Member, ended: readonly Ended[], { state }: Aud
     since,
     day: state.day,
     vouched,
+    vouchedLater: chronicle.vouched().filter(one => one.volunteer === volunteer),
     established: state.book.isEstablished(member, state.day),
     checks: checksOn(standing, state.day),
     weight: weightOf(checksOn(standing, state.day)),
@@ -161,6 +179,7 @@ function volunteerAnswer(member: Member, ended: readonly Ended[], { state }: Aud
       .filter(({ close }) => resultIn(close) === 'refuted')
       .map(({ close, index }) => ({ job: close.job, leaf: index })),
     banned: ban[0],
+    suspected: chronicle.suspected().filter(one => one.volunteers.includes(volunteer)),
     alike,
     seats: ended.flatMap(({ close }) =>
       close.seats
@@ -176,13 +195,12 @@ function volunteerAnswer(member: Member, ended: readonly Ended[], { state }: Aud
   }
 }
 
-async function jobAnswer(
-  { index, close, task }: Ended,
-  { state }: Audit,
+function jobAnswer(
+  { index, close, task, skipped, consequences }: Ended,
+  chronicle: Chronicle,
   withdrawn: ReadonlyMap<string, string>,
-): Promise<JobAnswer> {
+): JobAnswer {
   const { draw, rules, seats, outcome, reason, report, accepted, changes } = close
-  const roster: RosterDocument | undefined = draw && (await rosterAt(state, draw.roster))
   const groups = Map.groupBy(
     seats.filter(seat => seat.answer !== undefined),
     seat => seat.answer ?? '',
@@ -196,11 +214,7 @@ async function jobAnswer(
     rules,
     draw: draw && {
       ...draw,
-      skipped: roster
-        ? skippedOf(roster.members, close, task ?? rules)
-            .filter(one => !one.passed)
-            .map(one => one.volunteer)
-        : [],
+      skipped: skipped.filter(one => !one.passed).map(one => one.volunteer),
     },
     seats: seats.map(seat => ({ ...seat, rank: draw && rankOf(draw.seed, seat.volunteer) })),
     groups: [...groups]
@@ -216,6 +230,8 @@ async function jobAnswer(
     report,
     withdrawn: report === undefined ? undefined : withdrawn.get(report),
     changes,
+    consequences,
+    suspected: chronicle.suspected().find(one => one.job === close.job),
   }
 }
 
@@ -236,7 +252,9 @@ function whyClass(task: TaskDocument | undefined, final: string): string {
     N: 'the first report on the file',
     H: 'very many install this project',
     X: 'raw data accuses',
-    K: 'it repeats a job whose answer was known',
+    K: task?.trial
+      ? `a referee runs job ${task.repeats} again, whose dissenters may be a ring`
+      : `it repeats job ${task?.repeats ?? 'unknown'}, whose answer was known, without the operators that ran it`,
   }
   return reasons[final] ?? 'unknown'
 }

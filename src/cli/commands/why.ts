@@ -54,7 +54,9 @@ function linesOf(answer: Answer): string[] {
 }
 
 function volunteerLines(one: VolunteerAnswer): string[] {
-  const vouched = one.vouched ? `, vouched for as ${one.vouched}` : ''
+  const later = one.vouchedLater.at(-1)
+  const since = later ? ` since leaf ${later.leaf}` : ''
+  const vouched = one.vouched ? `, vouched for as ${one.vouched}${since}` : ''
   return [
     `volunteer ${one.volunteer}`,
     `  operated by ${one.operator}, here since ${dateOf(one.since)}${vouched}`,
@@ -63,6 +65,9 @@ function volunteerLines(one: VolunteerAnswer): string[] {
       ? `  banned (${one.banned.why}) by the end of job ${one.banned.job}, leaf ${one.banned.leaf}`
       : '  not banned',
     `  ${one.votes} answers, ${one.strikes.length} of them refuted${list(one.strikes.map(strike => `job ${strike.job}`))}`,
+    ...one.suspected.map(
+      suspected => `  suspected with others in job ${suspected.job}: ${runsOf(suspected)}`,
+    ),
     ...one.alike.map(tag => `  taken for one with another: ${tag}`),
     `  ${one.seats.length} seats${list(one.seats.map(({ job, role, end, result }) => `job ${job}: ${role}, ${end}${result ? `, ${result}` : ''}`))}`,
     `  passed over ${one.passed.length} times${list(one.passed.map(job => `job ${job}`))}`,
@@ -72,14 +77,13 @@ function volunteerLines(one: VolunteerAnswer): string[] {
 
 function jobLines(job: JobAnswer): string[] {
   const { draw, rules } = job
-  const others = job.changes.filter(change => change.type !== 'answered')
   return [
     `job ${job.job}${job.file ? ` (${job.file})` : ''}: leaf ${job.leaves.task} to ${job.leaves.close}`,
     `  class ${job.jobClass.final}: ${job.jobClass.why}`,
     `  rules: ${rules.quorum} of distinct operators must agree, ${rules.seats} seats, ${rules.spotReferees} spot referees, odds ${rules.odds}`,
     ...(draw
       ? [
-          `  drawn from the roster in leaf ${draw.roster} with the beacon in leaf ${draw.beacon}, seed ${draw.seed}`,
+          `  drawn from the roster in leaf ${draw.roster} with the beacon in leaf ${draw.beacon}, seed ${draw.seed}, for ${draw.platform}`,
           `  passed over${list(draw.passed)}`,
           ...(draw.skipped.length > 0
             ? [`  ranked better, but neither seated nor passed${list(draw.skipped)}`]
@@ -100,9 +104,15 @@ function jobLines(job: JobAnswer): string[] {
     ...(job.report
       ? [`  report ${job.report}${job.withdrawn ? `, withdrawn because of job ${job.withdrawn}` : ''}`]
       : []),
-    `  consequences${list(others.map(change => JSON.stringify(change)))}`,
+    `  consequences${list(job.consequences)}`,
+    ...(job.suspected ? [`  its dissenters are suspected: ${runsOf(job.suspected)}`] : []),
     '',
   ]
+}
+
+function runsOf({ refuted, bornOut }: VolunteerAnswer['suspected'][number]): string {
+  const runs = `${refuted} referee runs came to another answer`
+  return bornOut ? `${runs}, then one to theirs: the job does not repeat` : `${runs}, none to theirs`
 }
 
 function reportLines(one: ReportAnswer): string[] {
