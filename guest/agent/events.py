@@ -35,7 +35,7 @@ _RULES = (
     (re.compile(r"\b0x[0-9a-fA-F]{5,16}\b"), "{address}"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d[:-]\d\d(?:[:-]\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\d-])"), "{time}"),
     (re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b"), "{random}"),
-    (re.compile(r"(?<![A-Za-z0-9])tmp[a-z0-9_]{8}(?![a-z0-9])"), "{random}"),
+    (re.compile(r"(?<![A-Za-z0-9])(?:tmp|mesonpy-)[a-z0-9_]{8}(?![a-z0-9])"), "{random}"),
     (re.compile(r"(?<![A-Za-z0-9])tmp\.[A-Za-z0-9]{6,12}(?![A-Za-z0-9])"), "{random}"),
     (re.compile(r"(/proc/|/dev/fd/|\bpid[=:_ -]?)\d+", re.I), r"\1{number}"),
     (re.compile(r"(/fd/|/task/|\b(?:tracker_fd|pipe_handle|parent_pid|fd)=|\bmain\(|\b(?:pipe|socket|anon_inode):\[)\d+"), r"\1{number}"),
@@ -43,7 +43,8 @@ _RULES = (
     (re.compile(r"(?<![0-9A-Za-z])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?![0-9A-Za-z])"), "{hex}"),
     (re.compile(r"(?<!\d)\d{6,}(?!\d)"), "{number}"),
 )
-_PID = re.compile(r"(?<!\d)(?<!\d\.)\d{3,10}(?!\d)(?!\.\d)")
+#: Short numbers are pids only where they stand alone: `AVX512_ICL` and `cpython-313-x86_64` are not.
+_PID = re.compile(r"(?<!\d)(?<!\d\.)(?:\d{5,10}(?!\d)|(?<![A-Za-z_])\d{3,4}(?![\w])(?!-[a-z]))(?!\.\d)")
 _TEMPORARY_PATH = re.compile(r"(?<=\{tmp\}/)[^\s'\":;,]+")
 _SUFFIX = re.compile(r"[a-z0-9_]{8}(?=$|\.)")
 #: Which letter follows which in words: of 5,000 random ends of eight letters and digits hardly one passes.

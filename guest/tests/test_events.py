@@ -145,6 +145,20 @@ class Rows(unittest.TestCase):
         self.assertEqual([row["what"] for row in rows], ["4711" * 16, "sh -c 'echo {pid} 4710 192.0.2.4711'"])
         self.assertEqual((rows[1]["by"], rows[1]["times"], omitted), ("x.{pid}", "few", 0))
 
+    def test_short_numbers_inside_names_are_no_pids(self):
+        self.events.know_pids({313, 512, 31415})
+        for what in ("cc libx.AVX512_ICL.a.p", "cc m.cpython-313-x86_64-linux-gnu.so.p", "run /tmp/a-512.sock", "run x31415y"):
+            self.events.add("exec", what)
+        rows, _ = self.events.rows()
+        self.assertEqual(
+            sorted(row["what"] for row in rows),
+            ["cc libx.AVX512_ICL.a.p", "cc m.cpython-313-x86_64-linux-gnu.so.p", "run x{pid}y", "run {tmp}/a-{pid}.sock"],
+        )
+
+    def test_build_folders_of_meson_have_random_names(self):
+        self.events.add("exec", "cython -I /work/build/source/.mesonpy-gtxi0pcb/pandas")
+        self.assertEqual(self.events.rows()[0][0]["what"], "cython -I {build}/source/.{random}/pandas")
+
     def test_memory_is_bounded(self):
         with mock.patch.object(events, "HELD", 10), mock.patch.object(events, "OMITTED_MOST", 50), mock.patch.object(events, "LIMIT", 5):
             for number in range(1000):

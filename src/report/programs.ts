@@ -2,7 +2,7 @@ import type { Seen } from './events.ts'
 
 /** Compilers and what they start. */
 const compiling =
-  /^(?:cc|c\+\+|[\w.-]*(?:gcc|g\+\+|clang(?:\+\+)?|gfortran|cpp)(?:-\d+)?|cc1|cc1plus|f951|as|ld(?:\.\w+)?|collect2|lto\w*|ar|ranlib|strip|nm|objdump|objcopy|readelf|rustc|nasm|yasm|nvcc|ccache|sccache|pkg-config|pkgconf)$/
+  /^(?:cc|c\+\+|[\w.-]*(?:gcc|g\+\+|clang(?:\+\+)?|gfortran|cpp)(?:-(?:\d+|ar|nm|ranlib))?|cc1|cc1plus|f951|as|ld(?:\.\w+)?|collect2|lto\w*|ar|ranlib|strip|nm|objdump|objcopy|readelf|rustc|nasm|yasm|nvcc|ccache|sccache|pkg-config|pkgconf)$/
 
 /** Build tools, and what configure scripts are made of. */
 const building =
@@ -59,6 +59,13 @@ export const isBuildTool = (name: string) => compiling.test(name) || building.te
 export const isDebugger = (name: string) => debuggers.test(name)
 export const isFetcher = (name: string) => fetching.test(name)
 export const ownsSecret = (bait: string, name: string) => owners[bait]?.test(name) === true
+
+/** Code on a command line that a build tool has an interpreter run: the interpreter is watched like any other. */
+export function isBuildersCode(event: Pick<Seen, 'phase' | 'what' | 'by'>): boolean {
+  const [program, ...rest] = wordsOf(event.what)
+  const isCode = pythons.test(nameOf(program)) && rest.some(word => /^-\w*c$/.test(word))
+  return event.phase === 'build' && isCode && isBuildTool(actorOf(event))
+}
 
 /** Helpers of Python's own multiprocessing: they end with their parent, a moment later. */
 export function isHelper(command: string): boolean {

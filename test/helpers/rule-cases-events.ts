@@ -200,6 +200,12 @@ export const eventExamples: RuleExample[] = [
   ['decoded-and-acts', 'code and a program', doing('build', code, curl), 'build'],
   [
     'decoded-and-acts',
+    'code and a program that meson runs',
+    doing('build', code, event('exec', 'curl http://x.test', { by: 'meson setup {build}/source' })),
+    'build',
+  ],
+  [
+    'decoded-and-acts',
     'code and a child with code',
     doing('import', code, run("{scripts}/python -c 'import x'")),
     'import',
@@ -538,6 +544,17 @@ export const eventCounterExamples: RuleCounterExample[] = [
       run('uname -s'),
       run("sh -c 'ldconfig -p 2>/dev/null'"),
       run('git describe --tags'),
+    ),
+  ],
+  [
+    'decoded-and-acts',
+    'code and a line of code that meson runs',
+    doing(
+      'build',
+      code,
+      run("{build-venv}/bin/python -c 'print(1)'"),
+      event('exec', "{build-venv}/bin/python -c 'print(1)'", { by: 'meson setup {build}/source' }),
+      run('gcc-ar -h'),
     ),
   ],
   [

@@ -2,7 +2,7 @@ import type { TaskName } from '../../wire/job.ts'
 import { changesOf, isMadeHere } from '../changes.ts'
 import { byTask, eventsOf, isTests, type Seen, sightingsOf } from '../events.ts'
 import { isOutward } from '../network.ts'
-import { actorOf, isBuildTool, isFetcher, isOrdinary, runFileOf } from '../programs.ts'
+import { actorOf, isBuildersCode, isBuildTool, isFetcher, isOrdinary, runFileOf } from '../programs.ts'
 import type { Rule, Sighting } from '../rule.ts'
 import { runningTasks, type Scene, tellingTasks } from '../scene.ts'
 import { isPersistence, startHooksOf } from './files.ts'
@@ -79,7 +79,7 @@ export const codeRules: readonly Rule[] = [
   },
   {
     id: 'decoded-and-acts',
-    version: 1,
+    version: 2,
     level: 'suspicious',
     reason:
       'Code that stands in no file was decoded and run, and the same task started a program, reached for the network or wrote a start file.',
@@ -89,8 +89,10 @@ export const codeRules: readonly Rule[] = [
         ...eventsOf(scene, tellingTasks).filter(event => isOutward(event) || isTellingExec(event)),
       ]).flatMap(([phase, events]) => {
         const code = events.filter(isCode)
+        // The same start is also told without its actor, as seen from inside the process.
+        const builders = new Set(events.filter(isBuildersCode).map(event => event.what))
         const acts: Sighting[] = [
-          ...sightingsOf(events.filter(event => !isCode(event))),
+          ...sightingsOf(events.filter(event => !isCode(event) && !builders.has(event.what))),
           ...changesOf(scene, [phase])
             .filter(change => isPersistence(scene, change))
             .map(({ kind, path }) => ({ phase, evidence: `${kind} ${path}` })),
