@@ -132,7 +132,7 @@ async function newBeacon(options: BeaconOptions): Promise<Beacon> {
     }),
   }
   // Read before it is logged: one that witnesses did not sign must not get in.
-  const { value, size } = await beaconAt(0, document, options)
+  const { value, size } = await beaconAt(publicLog.ledger.size(), document, options)
   const { writes, entries } = logged(records, 'beacon', document)
   return { value, size, index: await publicLog.ledger.commit(writes, entries) }
 }
@@ -142,7 +142,7 @@ async function beaconAt(
   document: BeaconDocument,
   { publicLog, trust }: BeaconOptions,
 ): Promise<Beacon> {
-  const witnesses = trust.policy.witnesses.map(parseVkey)
+  const witnesses = trust.witnessesAt(index).map(parseVkey)
   const value = await beaconValue(document, parseVkey(publicLog.key), witnesses)
   return { index, value, size: parseCheckpoint(parseNote(document.checkpoint).text).size }
 }

@@ -36,6 +36,8 @@ export interface Trust {
   roster(): { index: number; document: RosterDocument } | undefined
   /** @param index of its leaf @throws PytiError `unknown-roster` */
   rosterAt(index: number): RosterDocument
+  /** Keys of the witnesses of the policy that held at a leaf. */
+  witnessesAt(index: number): readonly string[]
   /** The newest roster among the first `size` leaves. */
   rosterBelow(size: number): { index: number; document: RosterDocument } | undefined
   /** Forgets all rosters but those with these indices, and those from `from` on. */
@@ -59,6 +61,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
   const rules: PolicyDocument = { schema: 'pyti.policy/1', ...policy }
   let current: { index: number; document: RosterDocument } | undefined
   const rosters = new Map<number, RosterDocument>()
+  const policies: { index: number; document: PolicyDocument }[] = []
   /** When a roster was last looked after, and on which day. */
   let madeAt = 0
   let madeOn = -1
@@ -87,20 +90,15 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         ? ('founder' as const)
         : undefined
 
-  /** An operator's name is a claim: none that would tie its bearer to somebody who did not ask for it. */
+  /** An operator's name is a claim: that of another peer is not taken, as its own standing would hang on it. */
   const isFree = (operator: string, volunteer: string): boolean =>
-    operator === volunteer ||
-    !(
-      PeerIdText.safeParse(operator).success ||
-      [...book.members()].some(member => member.operator === operator && member.graduated)
-    )
+    operator === volunteer || !PeerIdText.safeParse(operator).success
 
   return {
     book,
     policy: rules,
     weighed: policy.founders.length > 0,
     async load() {
-      let policyNow: string | undefined
       let rootNow: RootDocument | undefined
       for await (const { index, document } of documentsOf(ledger, records, [
         'roster',
@@ -115,16 +113,19 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
             machines.set(volunteer, { backends, cpu })
           replay(document.changes, document.day)
         } else if (document.schema === 'pyti.close/1') replay(document.changes, document.day)
-        else if (document.schema === 'pyti.policy/1') policyNow = digestOf(document)
+        else if (document.schema === 'pyti.policy/1') policies.push({ index, document })
         else if (document.schema === 'pyti.root/1') rootNow = document
       }
-      const news = policyNow === digestOf(rules) ? [] : [logged(records, 'policy', rules)]
+      const last = policies.at(-1)
+      const isSame = last !== undefined && digestOf(last.document) === digestOf(rules)
+      const news = isSame ? [] : [logged(records, 'policy', rules)]
       if (root && isNewer(root, rootNow)) news.push(logged(records, 'key', root))
       if (news.length === 0) return
-      await ledger.commit(
+      const index = await ledger.commit(
         news.flatMap(({ writes }) => writes),
         news.flatMap(({ entries }) => entries),
       )
+      if (!isSame) policies.push({ index, document: rules })
     },
     met(volunteer, { operator, network, backends, cpu }) {
       machines.set(volunteer, { backends, cpu })
@@ -179,6 +180,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       if (!found) throw new PytiError('unknown-roster', `leaf ${index} of the log is no roster`)
       return found
     },
+    witnessesAt: index => policies.findLast(policy => policy.index < index)?.document.witnesses ?? [],
     rosterBelow(size) {
       const index = Math.max(-1, ...[...rosters.keys()].filter(one => one < size))
       const document = rosters.get(index)

@@ -10,6 +10,8 @@ export interface Case extends Tampering {
   /** What it must say of it. */
   says?: RegExp
   options?: Partial<MakerOptions>
+  /** What must have happened before it can be seen, as `makeLogWith` takes it. */
+  needs?: string[]
   /** How many jobs it takes. */
   jobs?: number
 }
@@ -232,16 +234,20 @@ export const dishonest: Record<string, Case> = {
   },
   'spares a ring': {
     jobs: 30,
+    needs: ['banned: ring'],
     check: 'book',
     says: /it leaves out .*"ring"/,
     options: { lies: 1_000, sleeps: 12, ring: 6 },
     close: close => ({
       ...close,
-      changes: close.changes.filter(({ type }) => type !== 'banned' && type !== 'withdrawn'),
+      changes: close.changes.filter(
+        ({ type }) => close.outcome !== 'trial' || (type !== 'banned' && type !== 'withdrawn'),
+      ),
     }),
   },
   'suspects nobody of being a ring': {
     jobs: 30,
+    needs: ['suspected'],
     check: 'book',
     says: /it leaves out .*"suspected"/,
     options: { lies: 1_000, sleeps: 12, ring: 6 },
@@ -249,6 +255,7 @@ export const dishonest: Record<string, Case> = {
   },
   'says that a referee bears a ring out': {
     jobs: 30,
+    needs: ['tried'],
     check: 'book',
     says: /it says .*"tried"/,
     options: { lies: 1_000, sleeps: 12, ring: 6 },

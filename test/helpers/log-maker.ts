@@ -72,6 +72,8 @@ export class LogMaker {
   readonly files = new Map<string, Uint8Array>()
   readonly book = new Book()
   readonly done: Done[] = []
+  /** Outcomes of jobs and types of changes so far (with the reason of a ban), before anybody tampered with them. */
+  readonly happened = new Set<string>()
   readonly log: TestSigner
   readonly witness: TestSigner
   readonly tampering: Tampering
@@ -336,6 +338,9 @@ export class LogMaker {
     report?: Done['report'],
   ): Promise<void> {
     const honest = { ...unsettled, changes: settleClosed(this.book, closedOf(unsettled, task), this.day) }
+    this.happened.add(honest.outcome)
+    for (const change of honest.changes)
+      this.happened.add(change.type === 'banned' ? `banned: ${change.why}` : change.type)
     const close = this.tampering.close?.(honest, number) ?? honest
     const closeIndex = this.appendDocument('close', close)
     this.show(task)

@@ -7,6 +7,7 @@ import { dishonest } from '../helpers/log-cases.ts'
 import { makeLog } from '../helpers/log-maker.ts'
 import type { MadeLog, MakerOptions, Tampering } from '../helpers/log-parts.ts'
 import { people } from '../helpers/log-people.ts'
+import { makeLogWith } from '../helpers/log-with.ts'
 
 const audit = (made: MadeLog, options: AuditOptions = {}): Promise<Audit> =>
   auditLog(made.source, { key: made.key, witnesses: [made.witness], ...options })
@@ -17,18 +18,18 @@ const detailsOf = ({ faults }: Audit) =>
 describe('audit: honest logs', () => {
   it('finds nothing, whatever happens in them', async () => {
     const outcomes = new Set<string>()
-    const options: Partial<MakerOptions>[] = [
-      { lies: 1_000, sleeps: 12, ring: 6, known: 100 },
-      { lies: 1_000, sleeps: 12, wobbles: 100, known: 300 },
-      { lies: 0, wobbles: 100, late: 12 },
+    const kinds: [needs: string[], options: Partial<MakerOptions>][] = [
+      [['tried', 'banned: ring'], { lies: 1_000, sleeps: 12, ring: 6, known: 100 }],
+      [['withdrawn', 'known'], { lies: 1_000, sleeps: 12, ring: 4, wobbles: 100, known: 300 }],
+      [['flaky'], { lies: 0, wobbles: 100, late: 12 }],
     ]
-    for (const [seed, option] of options.entries()) {
+    for (const [seed, [needs, option]] of kinds.entries()) {
       const tampering: Tampering = {
         before(maker, job) {
           if (job === 20) maker.vouch({ founders: [...maker.policy.founders, people[14]?.peerId ?? ''] })
         },
       }
-      const made = await makeLog(seed, 40, tampering, option)
+      const made = await makeLogWith(needs, seed, 40, tampering, option)
       const found = await audit(made)
       assert.deepEqual(detailsOf(found), [], `seed ${seed}`)
       assert.deepEqual(
@@ -100,9 +101,11 @@ describe('audit: honest logs', () => {
 })
 
 describe('audit: dishonest logs', () => {
-  for (const [what, { check, proof, says, options, jobs = 9, ...tampering }] of Object.entries(dishonest))
+  for (const [what, { check, proof, says, needs = [], options, jobs = 9, ...tampering }] of Object.entries(
+    dishonest,
+  ))
     it(`sees who ${what}`, async () => {
-      const found = await audit(await makeLog(33, jobs, tampering, options))
+      const found = await audit(await makeLogWith(needs, 33, jobs, tampering, options))
       assert.ok(!found.ok)
       const faults = found.faults.filter(fault => fault.check === check)
       assert.ok(faults.length > 0, `${check} holds; found: ${detailsOf(found).slice(0, 5).join('\n')}`)

@@ -182,10 +182,15 @@ describe('coordinator that checks volunteers', () => {
       }
       assert.ok(await banned(), 'the ring was caught in none of forty jobs')
       await everythingDone(house, volunteers, says)
-      const [newest, old] = await house.coordinator.reports({ filename: 'first-1.0.tar.gz' })
-      assert.deepEqual([newest?.withdrawn, newest?.sequence], [false, 2])
+      const reports = await house.coordinator.reports({ filename: 'first-1.0.tar.gz' })
+      const [newest, before] = reports
+      const old = reports.at(-1)
+      // It may have been looked at again before it fell.
+      assert.ok(reports.length === 2 || reports.length === 3, `${reports.length}`)
+      assert.deepEqual([newest?.withdrawn, newest?.sequence], [false, reports.length])
       assert.deepEqual([old?.withdrawn, old?.job], [true, lied])
-      assert.equal((await verified(house, newest?.job ?? '')).report?.predicate.supersedes, old?.attestation)
+      const { report } = await verified(house, newest?.job ?? '')
+      assert.equal(report?.predicate.supersedes, before?.attestation)
     }))
 })
 

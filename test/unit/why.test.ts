@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createChronicle } from '../../src/attest/audit/chronicle.ts'
 import { type Answer, askWhy } from '../../src/attest/audit/why.ts'
-import { makeLog } from '../helpers/log-maker.ts'
 import type { MadeLog, Tampering } from '../helpers/log-parts.ts'
 import { people, ring } from '../helpers/log-people.ts'
+import { makeLogWith } from '../helpers/log-with.ts'
 
 const ask = async (made: MadeLog, question: string): Promise<Answer[]> =>
   (await askWhy(made.source, question, { key: made.key })).answers
@@ -35,7 +35,13 @@ describe('why', async () => {
       maker.refresh()
     },
   }
-  const made = await makeLog(5, 40, tampering, { lies: 1_000, sleeps: 12, wobbles: 20, ring: 6, known: 50 })
+  const made = await makeLogWith(['suspected', 'withdrawn'], 5, 40, tampering, {
+    lies: 1_000,
+    sleeps: 12,
+    wobbles: 20,
+    ring: 6,
+    known: 50,
+  })
   const closes = made.done.map(done => done.close)
 
   it('tells of a volunteer what the log tells of it', async () => {

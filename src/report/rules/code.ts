@@ -89,7 +89,7 @@ export const codeRules: readonly Rule[] = [
         ...eventsOf(scene, tellingTasks).filter(event => isOutward(event) || isTellingExec(event)),
       ]).flatMap(([phase, events]) => {
         const code = events.filter(isCode)
-        // The same start is also told without its actor, as seen from inside the process.
+        // The same start is told a second time without its actor, as seen from within.
         const builders = new Set(events.filter(isBuildersCode).map(event => event.what))
         const acts: Sighting[] = [
           ...sightingsOf(events.filter(event => !isCode(event) && !builders.has(event.what))),
