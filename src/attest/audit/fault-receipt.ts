@@ -8,7 +8,7 @@ import { type Confirmed, type FaultOf, openDocument, openHead, openKey, prove } 
 import { bareNote } from './open-log.ts'
 
 /** Leaves that such a proof can hold: 32 bytes of each are in the file. */
-export const receiptLeavesMax = 131_072
+const receiptLeavesMax = 131_072
 
 /**
  * A promise to hold a leaf by a certain time, and a whole tree without that leaf that was the newest one after that time.
