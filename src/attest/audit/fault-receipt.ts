@@ -7,9 +7,6 @@ import { sameBytes } from '../log/text.ts'
 import { type Confirmed, type FaultOf, openDocument, openHead, openKey, prove } from './fault-form.ts'
 import { bareNote } from './open-log.ts'
 
-/** Leaves that such a proof can hold: 32 bytes of each are in the file. */
-const receiptLeavesMax = 131_072
-
 /**
  * A promise to hold a leaf by a certain time, and a whole tree without that leaf that was the newest one after that time.
  *
