@@ -33,11 +33,12 @@ function plainLines(stream: NodeJS.WriteStream): Progress {
     line: text => void stream.write(`${text}\n`),
     print,
     event(node, event) {
-      // One line per step: the guest's finer steps would be thousands.
-      const text =
-        event.event === 'stage'
-          ? `${event.filename}: ${event.stage}${event.detail ? ` ${event.detail.split(' ')[0]}` : ''}`
-          : describe(event)
+      // One line per step: the finer steps of what runs would be thousands.
+      const text = describe(
+        event.event === 'stage' && event.stage !== 'waiting'
+          ? { ...event, detail: event.detail?.split(' ')[0] }
+          : event,
+      )
       if (text === undefined || last.get(node) === text) return
       last.set(node, text)
       stream.write(`  ${node}  ${text}\n`)

@@ -122,7 +122,7 @@ async function verifyAll(results: DistributionResult[], json: boolean): Promise<
     )
   }
   say(
-    '\nNothing was given for the rest: this network has no witnesses, no root document, and nobody saw its log before.',
+    '\nNot checked: witnesses, a root document and consistency with an earlier checkpoint, as this network has none of them.',
   )
   say(
     `\nThe reports are in ${relative(process.cwd(), join(repositoryDir, 'pyti-reports/demo'))}/. Try one yourself:`,
