@@ -2,7 +2,7 @@ import { Book, type Change } from '../../src/consensus/book.ts'
 import { classes, type JobClass, riskFactor, rulesOf, shadowPerMille } from '../../src/consensus/classes.ts'
 import { type Closed, graduate, settleClosed } from '../../src/consensus/consequences.ts'
 import { chance, extraSeats, seedOf } from '../../src/consensus/draw.ts'
-import { tryRing } from './referee-trials.ts'
+import { tryAnswer, tryRing } from './referee-trials.ts'
 import type { Outcome, Revision, Scheme } from './scheme.ts'
 import { Trial } from './trial.ts'
 import type { Job, Operator, World } from './world.ts'
@@ -21,7 +21,7 @@ interface Task {
 
 /**
  * PyTI: every decision and consequence comes from src/consensus; only what operators answer is simulated. As with the
- * coordinator, a job whose report is in doubt is made again by volunteers drawn anew, and accepted jobs are run by no referee.
+ * coordinator, a job whose report is in doubt is made again by volunteers drawn anew.
  */
 export function createOurs(firstClass: JobClass): Scheme {
   const book = new Book()
@@ -82,18 +82,20 @@ export function createOurs(firstClass: JobClass): Scheme {
     return known.outcome().runs
   }
 
-  /** A report that rests on somebody who was banned, if this job may ask for that. */
-  const recheckRiskiest = (jobClass: JobClass, world: World) => {
-    if (!world.random.chance((classes[jobClass].audit * riskFactor) / 1000)) return
-    const riskiest = book.riskiest()
-    const job = riskiest === undefined ? undefined : reported.get(riskiest)
-    if (riskiest !== undefined) book.audited(riskiest)
-    if (job) again.push(job)
+  /** A referee runs this job again, or one whose report rests on somebody who was banned. @returns runs */
+  const audit = ({ id, jobClass }: Task, world: World): number => {
+    const due = (perMille: number) => world.random.chance(perMille / 1000)
+    const chance = classes[jobClass].audit
+    const jobs = [due(chance) ? id : undefined, due(chance * riskFactor) ? book.riskiest() : undefined]
+    return jobs.reduce((runs, one) => {
+      const job = one === undefined || !book.report(one) ? undefined : reported.get(one)
+      return one && job ? runs + tryAnswer({ id: one, job }, { book, world, referees }, settleFor) : runs
+    }, 0)
   }
 
   /** A task from its draw to all that follows from its end. */
   const make = (task: Task, world: World): Outcome => {
-    const { id, job, jobClass } = task
+    const { id, job } = task
     const newcomer = world.random.chance(shadowPerMille / 1000)
       ? waiting[world.random.below(waiting.length)]
       : undefined
@@ -106,8 +108,7 @@ export function createOurs(firstClass: JobClass): Scheme {
       current.set(job.index, id)
     }
     settleFor(trial.closed())
-    recheckRiskiest(jobClass, world)
-    const tried = tryRing(task, { book, world, referees }, settleFor)
+    const tried = tryRing(task, { book, world, referees }, settleFor) + audit(task, world)
     return { ...outcome, runs: outcome.runs + tried, referees: outcome.referees + tried, checks }
   }
 

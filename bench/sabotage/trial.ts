@@ -120,7 +120,7 @@ export class Trial {
       outcome,
       answers: this.#casts.map(({ volunteer, role, ballot }) => {
         const answer = answerOf(ballot)
-        return { volunteer, role, answer, across: answer }
+        return { volunteer, role, answer, across: answer, intake: '' }
       }),
       accepted: accepted === undefined ? undefined : answerOfRun(accepted),
       quorum: rules.quorum,

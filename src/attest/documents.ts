@@ -45,7 +45,18 @@ const ChangeSchema: z.ZodType<Change> = z.discriminatedUnion('type', [
     volunteers: z.array(PeerIdText).max(100),
   }),
   z.strictObject({ type: z.literal('tried'), job: Sha256, bornOut: z.boolean() }),
-  z.strictObject({ type: z.literal('rests-on'), job: Sha256, winners: z.array(PeerIdText).max(100) }),
+  z.strictObject({
+    type: z.literal('rests-on'),
+    job: Sha256,
+    winners: z.array(PeerIdText).max(100),
+    answer: Sha256,
+    intake: Sha256,
+  }),
+  z.strictObject({
+    type: z.literal('audited'),
+    job: Sha256,
+    result: z.enum(['borne-out', 'refuted', 'other-intake']),
+  }),
   z.strictObject({ type: z.literal('withdrawn'), job: Sha256 }),
 ])
 
@@ -137,6 +148,8 @@ export const CloseDocument = z.strictObject({
         answer: Sha256.optional(),
         /** The same without what differs from job to job: in class `K` this one is compared. */
         across: Sha256.optional(),
+        /** Digest of what went into the guest, as it is voted on. */
+        intake: Sha256.optional(),
       }),
     )
     .max(1_000),

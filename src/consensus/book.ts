@@ -35,13 +35,21 @@ export type Change =
   | { type: 'banned'; volunteer: string; why: 'ring' | 'strikes' }
   /** Two volunteers stood alone together; from the second time on they are taken for one. */
   | { type: 'alike'; pair: readonly [string, string] }
-  /** They gave one refuted answer that would have been a report had nobody else been asked: a ring, or a job that does not repeat. */
+  /**
+   * They gave one refuted answer that would have been a report had nobody else been asked, or that is one and a referee did not
+   * come to it: a ring, or a job that does not repeat.
+   */
   | { type: 'suspected'; job: string; answer: string; volunteers: readonly string[] }
   /** A referee ran a suspected job again and did or did not come to the suspected answer. */
   | { type: 'tried'; job: string; bornOut: boolean }
-  /** A live report and the volunteers it rests on. */
-  | { type: 'rests-on'; job: string; winners: readonly string[] }
+  /** A live report, the volunteers it rests on, and their answer and its intake, comparable across jobs. */
+  | { type: 'rests-on'; job: string; winners: readonly string[]; answer: string; intake: string }
+  /** A referee ran the job of a live report again. */
+  | { type: 'audited'; job: string; result: AuditResult }
   | { type: 'withdrawn'; job: string }
+
+/** `other-intake`: the referee was given other files, as when a release was yanked meanwhile, so nothing can be compared. */
+export type AuditResult = 'borne-out' | 'refuted' | 'other-intake'
 
 /** What a founder is credited with; without work it falls below `establishedChecks` in 90 days. */
 const vouchedChecks = 40_000
@@ -73,9 +81,15 @@ export interface Suspicion {
  */
 export const ringRuns = 25
 
-interface LiveReport {
+export interface LiveReport {
   readonly winners: readonly string[]
-  audited: boolean
+  /** Comparable across jobs: `acrossJobs`. */
+  readonly answer: string
+  /** Digest of what went into the guest. */
+  readonly intake: string
+  /** Place among all reports. */
+  readonly order: number
+  readonly audited: boolean
 }
 
 export class Book {
@@ -86,6 +100,7 @@ export class Book {
   readonly #aloneTogether = new Map<string, number>()
   readonly #risky = new Map<string, number>()
   readonly #suspicions = new Map<string, Suspicion>()
+  #reportsMade = 0
   #week = 0
   #graduatedThisWeek = 0
   /** Established before anybody graduated this week. */
@@ -119,23 +134,23 @@ export class Book {
     })
   }
 
-  /** The live report with the largest share of banned winners that was not looked at again, if there is one. */
-  riskiest(): string | undefined {
-    let worst: string | undefined
-    let most = 0
-    for (const [job, share] of this.#risky)
-      if (share > most) {
-        worst = job
-        most = share
-      }
-    return worst
+  /**
+   * The live report with the largest share of banned winners that no referee has run again nor is `asked` to, if there is one.
+   * Among equals the oldest: then most of those who are banned by now still had seats.
+   */
+  riskiest(asked: ReadonlySet<string> = new Set()): string | undefined {
+    let worst: { job: string; share: number; order: number } | undefined
+    for (const [job, share] of this.#risky) {
+      if (asked.has(job) || (worst && share < worst.share)) continue
+      const order = this.#reports.get(job)?.order ?? 0
+      if (!worst || share > worst.share || order < worst.order) worst = { job, share, order }
+    }
+    return worst?.job
   }
 
-  /** Says that somebody looks at a report again. */
-  audited(job: string): void {
-    const report = this.#reports.get(job)
-    if (report) report.audited = true
-    this.#risky.delete(job)
+  /** The report of a job, while it holds. */
+  report(job: string): LiveReport | undefined {
+    return this.#reports.get(job)
   }
 
   aloneTogether(pair: readonly [string, string]): number {
@@ -194,9 +209,10 @@ export class Book {
         this.#tryAgain(change.job, change.bornOut)
         break
       case 'rests-on':
-        this.#reports.set(change.job, { winners: change.winners, audited: false })
-        for (const winner of change.winners) this.#wonBy(winner).add(change.job)
-        this.#weighRisk(change.job, change.winners, this.#bannedOf(change.winners))
+        this.#addReport(change)
+        break
+      case 'audited':
+        this.#audit(change.job)
         break
       case 'withdrawn':
         for (const winner of this.#reports.get(change.job)?.winners ?? [])
@@ -240,6 +256,18 @@ export class Book {
     const refuted = suspicion.refuted + 1
     if (bornOut || refuted >= ringRuns) this.#suspicions.delete(job)
     else this.#suspicions.set(job, { ...suspicion, refuted })
+  }
+
+  #addReport({ job, winners, answer, intake }: Extract<Change, { type: 'rests-on' }>): void {
+    this.#reports.set(job, { winners, answer, intake, order: this.#reportsMade++, audited: false })
+    for (const winner of winners) this.#wonBy(winner).add(job)
+    this.#weighRisk(job, winners, this.#bannedOf(winners))
+  }
+
+  #audit(job: string): void {
+    const report = this.#reports.get(job)
+    if (report) this.#reports.set(job, { ...report, audited: true })
+    this.#risky.delete(job)
   }
 
   #sawAlone(pair: readonly [string, string]): void {

@@ -30,7 +30,7 @@ export const classes: Readonly<Record<JobClass, ClassRules>> = {
 export const extraMax = 4
 /** The chance that a newcomer runs a drawn job too, to be checked. */
 export const shadowPerMille = 300
-/** While reports rest on volunteers that were banned, one of them is made again so much more often than `audit` says. */
+/** While reports rest on volunteers that were banned, a referee runs one of them again so much more often than `audit` says. */
 export const riskFactor = 30
 /** Volunteers of unused clusters that must be unanimous where a dissent finds no referees. */
 const panel = 5

@@ -1,5 +1,14 @@
 /** What a job that has ended means for those who answered and for the reports that rest on them (volunteer-compute.md 7.3). */
-import { aloneTogetherMax, type Book, type Change, mayGraduate, ringRuns, strikesOut } from './book.ts'
+import {
+  type AuditResult,
+  aloneTogetherMax,
+  type Book,
+  type Change,
+  type LiveReport,
+  mayGraduate,
+  ringRuns,
+  strikesOut,
+} from './book.ts'
 import type { Role } from './decide.ts'
 
 export interface Answer {
@@ -9,11 +18,13 @@ export interface Answer {
   readonly answer: string
   /** The same without what differs from job to job. */
   readonly across: string
+  /** Digest of what went into the guest. */
+  readonly intake: string
 }
 
 export interface Closed {
   readonly job: string
-  /** `known`: one whose answer the coordinator knew beforehand. `trial`: a referee's run of a suspected job. */
+  /** `known`: one whose answer the coordinator knew beforehand. `trial`: a referee's run of a reported or suspected job. */
   readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'known' | 'trial'
   /** Shadow seats among them. */
   readonly answers: readonly Answer[]
@@ -21,7 +32,7 @@ export interface Closed {
   readonly accepted?: string | undefined
   /** Distinct operators that had to agree. */
   readonly quorum: number
-  /** Of a trial: the suspected job. */
+  /** Of a trial: the job that is run again. */
   readonly repeats?: string | undefined
 }
 
@@ -40,17 +51,17 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
   for (const { volunteer, result } of resultsOf(book, closed)) make({ type: 'answered', volunteer, result })
   for (const pair of aloneTogether(closed))
     if (book.aloneTogether(pair) < aloneTogetherMax) make({ type: 'alike', pair })
-  const winners = winnersOf(closed)
-  if (winners.length > 0) make({ type: 'rests-on', job: closed.job, winners })
+  const report = restsOn(closed)
+  if (report) make(report)
   for (const suspected of suspectedBy(closed)) make(suspected)
   for (const { volunteer, why } of [...ring, ...strikesOf(book, closed)])
     for (const one of goingWith(book, volunteer))
       if (book.member(one)?.banned === undefined) make({ type: 'banned', volunteer: one, why })
   const banned = changes.flatMap(change => (change.type === 'banned' ? [change.volunteer] : []))
   // Whoever was banned while this job was under way has not brought it down then.
-  const before = winners.filter(winner => book.member(winner)?.banned !== undefined)
-  for (const report of book.restingOn([...banned, ...before]))
-    if (report.banned * 2 >= report.winners.length) make({ type: 'withdrawn', job: report.job })
+  const before = (report?.winners ?? []).filter(winner => book.member(winner)?.banned !== undefined)
+  for (const doubtful of book.restingOn([...banned, ...before]))
+    if (doubtful.banned * 2 >= doubtful.winners.length) make({ type: 'withdrawn', job: doubtful.job })
   return changes
 }
 
@@ -76,13 +87,18 @@ export function graduate(book: Book, today: number): Change[] {
   return ready
 }
 
-/** Whom the report rests on, sorted; none where there is no report. */
-function winnersOf({ outcome, answers, accepted }: Closed): string[] {
-  if (outcome !== 'accepted') return []
-  return answers
-    .filter(one => one.role !== 'shadow' && one.answer === accepted)
-    .map(one => one.volunteer)
-    .sort()
+/** What the report rests on, if there is one. */
+function restsOn({
+  job,
+  outcome,
+  answers,
+  accepted,
+}: Closed): Extract<Change, { type: 'rests-on' }> | undefined {
+  if (outcome !== 'accepted') return undefined
+  const agreeing = answers.filter(one => one.role !== 'shadow' && one.answer === accepted)
+  const [one] = agreeing
+  const winners = agreeing.map(({ volunteer }) => volunteer).sort()
+  return one && { type: 'rests-on', job, winners, answer: one.across, intake: one.intake }
 }
 
 function resultsOf(book: Book, { outcome, answers, accepted }: Closed) {
@@ -139,19 +155,36 @@ function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Chang
   return [{ type: 'suspected', job, answer: largest[0]?.across ?? '', volunteers }]
 }
 
-/** One more run of a suspected job. @returns whom to ban when it was the last one that had to refute them */
+/**
+ * One more run of a job by a referee: of a reported one, which makes those suspected whom it does not bear out, or of a suspected
+ * one.
+ * @returns whom to ban when it was the last one that had to refute them
+ */
 function tryRing(
   book: Book,
   { repeats = '', answers }: Closed,
   make: (change: Change) => void,
 ): { volunteer: string; why: 'ring' }[] {
-  const suspicion = book.suspicion(repeats)
   const [run] = answers
-  if (!suspicion || !run) return []
+  if (!run) return []
+  const report = book.report(repeats)
+  if (report && !report.audited) {
+    const result = auditResult(report, run)
+    make({ type: 'audited', job: repeats, result })
+    if (result === 'refuted' && !book.suspicion(repeats))
+      make({ type: 'suspected', job: repeats, answer: report.answer, volunteers: report.winners })
+  }
+  const suspicion = book.suspicion(repeats)
+  if (!suspicion) return []
   const bornOut = run.across === suspicion.answer
   make({ type: 'tried', job: repeats, bornOut })
   if (bornOut || suspicion.refuted + 1 < ringRuns) return []
   return suspicion.volunteers.map(volunteer => ({ volunteer, why: 'ring' }))
+}
+
+function auditResult({ answer, intake }: LiveReport, run: Answer): AuditResult {
+  if (run.across === answer) return 'borne-out'
+  return run.intake === intake ? 'refuted' : 'other-intake'
 }
 
 function strikesOf(book: Book, { answers, accepted }: Closed): { volunteer: string; why: 'strikes' }[] {

@@ -23,7 +23,8 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
   const answers: Answer[] = casts.map(({ volunteer, role, ballot }) => {
     const across = sha256(answerOf(acrossJobs(ballot)))
     // The answer to another job is all there is to compare with.
-    return { volunteer, role, across, answer: record.known ? across : sha256(answerOf(ballot)) }
+    const answer = record.known ? across : sha256(answerOf(ballot))
+    return { volunteer, role, across, answer, intake: ballot.sections.intake ?? '' }
   })
   const agreeing = decision.kind === 'accept' ? decision.agreeing : []
   const outcome = outcomeOf(record)
@@ -75,6 +76,6 @@ function seatEntry(seat: JobRecord['seats'][number], answers: Answer[]): CloseDo
     ...entry,
     end: 'submitted',
     attestation: seat.submission.attestation,
-    ...(said && { answer: said.answer, across: said.across }),
+    ...(said && { answer: said.answer, across: said.across, intake: said.intake }),
   }
 }

@@ -7,6 +7,7 @@ import { sha256 } from '../wire/canonical.ts'
 import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Random } from './new-job.ts'
+import type { Records } from './records.ts'
 import { castsOf, isFinished, type JobRecord, newJobRecord } from './state.ts'
 import type { Trust } from './trust.ts'
 
@@ -43,6 +44,27 @@ export async function holdForKnown(record: JobRecord, options: KnownOptions): Pr
   await jobs.add([repeated])
   await jobs.apply(record.id, { type: 'repeated', by: repeated.id })
   return true
+}
+
+/** Has a referee run reported jobs again that were drawn for it, so that a lie that nobody dissented from comes out too. */
+export async function auditReports({
+  jobs,
+  clock,
+  random,
+  records,
+  trust,
+}: KnownOptions & { records: Records; trust: Trust }): Promise<void> {
+  const due: string[] = []
+  for await (const [job] of records.audits.entries({ limit: 100 })) due.push(job)
+  for (const job of due) {
+    const record = await jobs.find(job)
+    // Nobody learns of the report from the audit.
+    if (record?.phase === 'agreed') continue
+    const report = trust.book.report(job)
+    const known = report && { of: job, answer: report.answer, trial: true, without: [] }
+    const repeats = record && known ? [repeatOf(record, known, clock.now(), random)] : []
+    await jobs.add(repeats, { writes: [records.audits.remove(job)] })
+  }
 }
 
 /** Referee runs of one suspected job at a time. */

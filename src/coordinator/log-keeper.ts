@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts'
 import type { Background } from './background.ts'
 import { type BeaconOptions, createDraws } from './beacon.ts'
 import type { Jobs } from './jobs.ts'
-import { type KnownOptions, tryRings } from './known.ts'
+import { auditReports, type KnownOptions, tryRings } from './known.ts'
 import { type RecheckOptions, recheckJobs } from './recheck.ts'
 import type { Records } from './records.ts'
 import type { Trust } from './trust.ts'
@@ -29,6 +29,7 @@ export function createLogKeeper(options: LogKeeperOptions): () => void {
     try {
       await trust.refresh()
       await recheckJobs(options)
+      await auditReports(options)
       await tryRings(options)
       if (publicLog.ledger.size() > publicLog.sequencer.size()) await publicLog.settle()
       await draw()

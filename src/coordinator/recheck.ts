@@ -10,8 +10,8 @@ export interface RecheckOptions extends NewRecordOptions {
 }
 
 /**
- * Makes jobs anew whose reports rest on volunteers that were banned: the same file and settings, a fresh nonce. Where these are
- * half or more of those it rests on, the report is withdrawn at once; else it holds until the next one supersedes it.
+ * Makes jobs anew whose reports are in doubt: the same file and settings, a fresh nonce. Where half or more of those a report
+ * rests on were banned it is withdrawn at once; where its job does not repeat it holds until the next one supersedes it.
  * Withdrawal, new job and the note that it is done are one batch.
  */
 export async function recheckJobs(options: RecheckOptions): Promise<void> {

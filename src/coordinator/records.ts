@@ -52,6 +52,8 @@ export interface Records {
   outbox: Repository<Record<string, never>>
   /** Jobs to be made again, by `JOB/BECAUSE`, and whether their report is to be withdrawn at once. */
   rechecks: Repository<{ because: string; withdraw: boolean }>
+  /** Reported jobs that a referee is to run again. */
+  audits: Repository<Record<string, never>>
   /** Reports that are not to be relied on any longer, by attestation id. */
   withdrawn: Repository<{ because: string; job: string }>
   /** Where following the index has arrived. */
@@ -75,6 +77,7 @@ export function openRecords(store: Store): Records {
     documents: createRepository(store, 'document/', z.unknown()),
     outbox: createRepository(store, 'outbox/', z.strictObject({})),
     rechecks: createRepository(store, 'recheck/', z.strictObject({ because: Sha256, withdraw: z.boolean() })),
+    audits: createRepository(store, 'audit/', z.strictObject({})),
     withdrawn: createRepository(store, 'withdrawn/', z.strictObject({ because: Sha256, job: Sha256 })),
     cursors: createRepository(store, 'cursor/', z.strictObject({ cursor: z.string() })),
   }

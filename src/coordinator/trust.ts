@@ -3,7 +3,7 @@ import type { PolicyDocument, RosterDocument } from '../attest/documents.ts'
 import type { RootDocument } from '../attest/root-document.ts'
 import { type Clock, dayOf } from '../clock.ts'
 import { Book, type Change } from '../consensus/book.ts'
-import { classes, riskFactor } from '../consensus/classes.ts'
+import { classes, refereesMin, riskFactor } from '../consensus/classes.ts'
 import { graduate } from '../consensus/consequences.ts'
 import { chance } from '../consensus/draw.ts'
 import type { Machine } from '../consensus/platform.ts'
@@ -71,17 +71,16 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
   const replay = (changes: readonly Change[], day: number) => {
     for (const change of changes) book.apply(change, day)
   }
-  /** A report that rests on somebody who was banned, if this job is one of those that may ask for that. */
-  const riskiest = ({ id, draw, salt, rules: { jobClass } }: JobRecord): Write[] => {
-    const job = book.riskiest()
-    if (
-      job === undefined ||
-      !draw ||
-      !chance(draw.seed, salt, 'recheck', classes[jobClass].audit * riskFactor)
-    )
-      return []
-    book.audited(job)
-    return [recheck(job, id, false)]
+  const asked = new Set<string>()
+  /** What a referee is to run again: this job, and one whose report rests on somebody who was banned. */
+  const audits = ({ id, draw, salt, rules: { jobClass } }: JobRecord): Write[] => {
+    if (!draw || draw.referees < refereesMin) return []
+    const { audit } = classes[jobClass]
+    const isDrawn = book.report(id) !== undefined && chance(draw.seed, salt, 'audit', audit)
+    const risky = chance(draw.seed, salt, 'risk', audit * riskFactor) ? book.riskiest(asked) : undefined
+    const jobs = [isDrawn ? id : undefined, risky].filter(job => job !== undefined)
+    for (const job of jobs) asked.add(job)
+    return jobs.map(job => records.audits.put(job, {}))
   }
   const vouchedFor = (volunteer: string) =>
     policy.referees.includes(volunteer)
@@ -138,12 +137,14 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
       const again = closed.changes.flatMap(change => {
         if (change.type === 'withdrawn') return [recheck(change.job, record.id, true)]
+        if (change.type === 'audited' && change.result === 'other-intake')
+          return [recheck(change.job, record.id, false)]
         // What was refuted is now borne out: the job does not repeat, which its report should say.
         if (change.type === 'tried' && change.bornOut) return [recheck(change.job, record.id, false)]
         return []
       })
       return {
-        writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...riskiest(record)],
+        writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...audits(record)],
         entries,
       }
     },

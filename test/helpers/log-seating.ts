@@ -63,6 +63,7 @@ export async function fillSeats(
       attestation,
       answer: task.repeats === undefined ? sha256(answerOf(ballot)) : across,
       across,
+      intake: ballot.sections.intake ?? '',
     })
     sitting.push(member)
   }

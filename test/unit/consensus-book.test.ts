@@ -245,17 +245,21 @@ test('tags of a member never outgrow what a roster holds', () => {
   assert.ok(tagsOf(member(book, first)).includes(`alike:${first},${others.at(-1)}`), 'the newest is kept')
 })
 
-test('the riskiest report is the one with the largest share of banned winners not looked at again', () => {
+test('the riskiest report is the one with the largest share of banned winners that no referee has run again', () => {
   const book = bookOf(6)
   const rests = (job: string, ...winners: number[]) =>
-    book.apply({ type: 'rests-on', job, winners: winners.map(n => `founder ${n}`) }, start)
+    book.apply(
+      { type: 'rests-on', job, winners: winners.map(n => `founder ${n}`), answer: 'x', intake: 'files' },
+      start,
+    )
   rests('third', 0, 3, 4)
   rests('quarter', 0, 2, 3, 4)
   rests('clean', 3, 4, 5)
   assert.equal(book.riskiest(), undefined)
   book.apply({ type: 'banned', volunteer: 'founder 0', why: 'ring' }, start)
   assert.equal(book.riskiest(), 'third')
-  book.audited('third')
+  assert.equal(book.riskiest(new Set(['third'])), 'quarter', 'a referee is asked already')
+  book.apply({ type: 'audited', job: 'third', result: 'borne-out' }, start)
   assert.equal(book.riskiest(), 'quarter')
   book.apply({ type: 'banned', volunteer: 'founder 4', why: 'ring' }, start)
   assert.equal(book.riskiest(), 'quarter', 'what was looked at is done')

@@ -30,6 +30,7 @@ const said = (volunteer: string, answer: string, role = roleOf(volunteer)): Answ
   role,
   answer,
   across: `${answer} across`,
+  intake: answer.startsWith('yanked') ? 'fewer files' : 'files',
 })
 
 /** `{ right: 'abc', wrong: 'd' }`, or lists where names are longer. */
@@ -226,9 +227,9 @@ describe('rings', () => {
     assert.equal(book.member('d')?.banned, undefined)
   })
 
-  test('a run of a job nobody is suspected in does nothing', () => {
+  test('a run of a job without a report, in which nobody is suspected, does nothing', () => {
     const book = newBook()
-    close(book, { right: 'abc' })
+    close(book, { right: 'abc' }, { outcome: 'unresolved', accepted: undefined })
     assert.deepEqual(tryAgain(book, 'x', 1), [{ type: 'answered', volunteer: 'r1', result: 'open' }])
   })
 
@@ -236,6 +237,48 @@ describe('rings', () => {
     const book = newBook()
     close(book, { right: ['a', 'r1'], lie: 'def' })
     assert.equal(book.suspicion(`job ${jobs}`)?.answer, 'lie across')
+  })
+})
+
+describe('audits of reports', () => {
+  const audits = (changes: readonly Change[]) =>
+    changes.flatMap(one => (one.type === 'audited' ? [one.result] : []))
+
+  test('a referee that says the same ends it, and is asked no more', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    const changes = tryAgain(book, 'right', 1)
+    assert.deepEqual(audits(changes), ['borne-out'])
+    assert.deepEqual(suspected(changes), [])
+    assert.deepEqual(audits(tryAgain(book, 'lie', 1)), [])
+  })
+
+  test('one that does not makes all suspected on whom the report rests; when no other does they fall with it', () => {
+    const book = newBook()
+    close(book, { lie: 'abc' }, { accepted: 'lie' })
+    const job = `job ${jobs}`
+    const first = tryAgain(book, 'right', 1)
+    assert.deepEqual([audits(first), suspected(first)], [['refuted'], ['abc']])
+    assert.deepEqual(bans(tryAgain(book, 'right', ringRuns - 2)), [])
+    const last = tryAgain(book, 'right', 1)
+    assert.deepEqual(bans(last), ['a ring', 'b ring', 'c ring'])
+    assert.deepEqual(withdrawn(last), [job])
+  })
+
+  test('one that does not, and another that does: the job does not repeat', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    tryAgain(book, 'other', 1)
+    const changes = tryAgain(book, 'right', 1)
+    assert.deepEqual(changes[0], { type: 'tried', job: `job ${jobs}`, bornOut: true })
+    assert.deepEqual([bans(tryAgain(book, 'other', ringRuns)), withdrawn(changes)], [[], []])
+  })
+
+  test('nobody is suspected for files that were yanked since', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    const changes = tryAgain(book, 'yanked', 1)
+    assert.deepEqual([audits(changes), suspected(changes)], [['other-intake'], []])
   })
 })
 

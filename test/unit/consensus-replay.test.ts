@@ -15,13 +15,17 @@ const start = 20_000
 // Random histories: what is logged, read back as anybody reads it, makes the same book.
 
 const volunteers = Array.from({ length: 16 }, (_, n) => testIdentity(`history ${n}`).peerId)
+const intake = sha256('files')
+/** What somebody said in the only seat of a job. */
+const said = (n: number, across: string) =>
+  ({ volunteer: volunteers[n] ?? '', role: 'seat', answer: across, across, intake }) as const
 const anyAnswer = fc
   .record({
     volunteer: fc.constantFrom(...volunteers),
     role: fc.constantFrom<Role>('seat', 'seat', 'seat', 'panel', 'referee', 'shadow'),
     answer: fc.constantFrom('a', 'a', 'b', 'b', 'c'),
   })
-  .map(one => ({ ...one, answer: sha256(one.answer), across: sha256(one.answer) }))
+  .map(one => ({ ...one, answer: sha256(one.answer), across: sha256(one.answer), intake }))
 const anyClosed = fc.record({
   outcome: fc.constantFrom<Closed['outcome']>(
     'accepted',
@@ -38,6 +42,7 @@ const anyStep = fc.record({
   closed: fc.option(anyClosed),
   joins: fc.option(fc.nat({ max: volunteers.length - 1 })),
   works: fc.option(fc.integer({ min: 9, max: 11 }), { freq: 2 }),
+  audit: fc.option(fc.constantFrom('bears out', 'refutes', 'has other files')),
   trials: fc.option(fc.record({ runs: fc.integer({ min: 1, max: 30 }), bearOut: fc.nat({ max: 60 }) })),
 })
 type Step = typeof anyStep extends fc.Arbitrary<infer S> ? S : never
@@ -59,14 +64,16 @@ const rules = rulesOf('N', { extra: 0, spotReferees: 0, referees: 5 })
 function live(book: Book, steps: readonly Step[]): Uint8Array[] {
   const log: Uint8Array[] = []
   let day = start
+  let reported: string | undefined
   const close = (closed: Omit<Closed, 'quorum' | 'job'>) => {
     const job = sha256(`job ${log.length}`)
     const changes = settleClosed(book, { ...closed, job, quorum: 3 }, day)
     const { outcome } = closed
+    if (outcome === 'accepted') reported = job
     const document = { schema: 'pyti.close/1', job, day, task: 0, rules, outcome, seats: [], changes }
     log.push(canonicalBytes(document))
   }
-  for (const { days, closed, joins, works, trials } of steps) {
+  for (const { days, closed, joins, works, trials, audit } of steps) {
     day += days
     if (joins !== null) {
       const changes: Change[] = book.member(volunteers[joins] ?? '') ? [] : [joinedAs(joins)]
@@ -80,15 +87,19 @@ function live(book: Book, steps: readonly Step[]): Uint8Array[] {
       close({ ...closed, accepted: isSettled ? closed.answers[0]?.answer : undefined })
     }
     for (let times = 0; works !== null && times < 25; times += 1) {
-      const answer = { volunteer: volunteers[works] ?? '', role: 'seat', answer: 'x', across: 'x' } as const
-      close({ outcome: 'known', accepted: 'x', answers: [answer] })
+      close({ outcome: 'known', accepted: 'x', answers: [said(works, 'x')] })
+    }
+    const report = audit === null ? undefined : reported && book.report(reported)
+    if (report && reported) {
+      const run = said(5, audit === 'bears out' ? report.answer : sha256('another answer'))
+      const used = audit === 'has other files' ? sha256('other files') : intake
+      close({ outcome: 'trial', answers: [{ ...run, intake: used }], repeats: reported })
     }
     for (let run = 0; trials && run < trials.runs; run += 1) {
       const [suspicion] = book.suspicions()
       if (!suspicion) break
       const across = run === trials.bearOut ? suspicion.answer : sha256('other')
-      const answer = { volunteer: volunteers[5] ?? '', role: 'seat', answer: across, across } as const
-      close({ outcome: 'trial', answers: [answer], repeats: suspicion.job })
+      close({ outcome: 'trial', answers: [said(5, across)], repeats: suspicion.job })
     }
   }
   return log
@@ -131,6 +142,15 @@ test('replaying the documents of the log on a fresh book gives an equal book, wh
     }),
     { seed, numRuns: 100 },
   )
-  for (const type of ['banned', 'withdrawn', 'suspected', 'tried', 'alike', 'graduated', 'rests-on'])
+  for (const type of [
+    'banned',
+    'withdrawn',
+    'suspected',
+    'tried',
+    'alike',
+    'graduated',
+    'rests-on',
+    'audited',
+  ])
     assert.ok((seen.get(type) ?? 0) > 4, `${type} was replayed ${seen.get(type)} times`)
 })

@@ -158,6 +158,32 @@ describe('coordinator that checks volunteers', () => {
       assert.equal((await record(house, job)).phase, 'reported')
     }))
 
+  it('has a referee run a reported job again; one alone that says otherwise costs nobody a report', () =>
+    withHouse({ config }, async house => {
+      const founders = await arriveAll(house, 'founder', 8)
+      const referees = await arriveAll(house, 'referee', 5)
+      const volunteers = [...founders, ...referees]
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      await work(house, job, volunteers)
+      // Drawn for one report in a hundred; here it is asked for.
+      await house.store.batch([openRecords(house.store).audits.put(job, {})])
+      const ran: string[] = []
+      await everythingDone(house, volunteers, () => (volunteer, lease) => {
+        ran.push(volunteer.peerId)
+        return ran.length === 1 ? lyingRawData(volunteer, lease) : honestRawData(volunteer, lease)
+      })
+      assert.ok(referees.some(({ peerId }) => peerId === ran[0]))
+      const changes = (await closings(house)).flatMap(close => close.changes)
+      const of = (type: string) => changes.filter(change => change.type === type)
+      assert.deepEqual(of('audited'), [{ type: 'audited', job, result: 'refuted' }])
+      assert.equal(of('suspected').length, 1)
+      assert.ok(of('tried').length > 1)
+      assert.deepEqual([of('banned'), of('withdrawn')], [[], []])
+      const reports = await house.coordinator.reports({ filename: 'sample-1.0.tar.gz' })
+      assert.equal(reports.length, 2, 'it does not repeat, so it is made anew')
+    }))
+
   it('bans a ring that was caught, withdraws what rested on it and makes it anew', () =>
     withHouse({ config: { ...config, founders: peers('founder', 12), knownPerMille: 0 } }, async house => {
       const volunteers = [
@@ -213,11 +239,16 @@ async function isWithdrawn(house: House, filename: string): Promise<boolean> {
   return (await house.coordinator.reports({ filename })).some(report => report.withdrawn)
 }
 
-/** The document that says how a job ended. */
-async function closingOf(house: House, job: string): Promise<CloseDocument> {
+/** The documents that say how jobs ended. */
+async function closings(house: House): Promise<CloseDocument[]> {
+  const found: CloseDocument[] = []
   for await (const [, document] of openRecords(house.store).documents.entries()) {
     const read = readDocument(canonicalBytes(document))
-    if (read.schema === 'pyti.close/1' && read.job === job) return read
+    if (read.schema === 'pyti.close/1') found.push(read)
   }
-  return assert.fail(`job ${job} has not closed`)
+  return found
+}
+
+async function closingOf(house: House, job: string): Promise<CloseDocument> {
+  return (await closings(house)).find(close => close.job === job) ?? assert.fail(`job ${job} has not closed`)
 }

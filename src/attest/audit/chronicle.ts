@@ -1,4 +1,10 @@
-import { aloneTogetherMax, type Change, ringRuns, type Vouched } from '../../consensus/book.ts'
+import {
+  type AuditResult,
+  aloneTogetherMax,
+  type Change,
+  ringRuns,
+  type Vouched,
+} from '../../consensus/book.ts'
 
 /** A group that may be a ring, and what referees found since. */
 export interface Suspected {
@@ -25,6 +31,12 @@ export interface Chronicle {
   suspected(): Suspected[]
   /** Those that somebody vouched for later than when they came. */
   vouched(): VouchedFor[]
+}
+
+const auditWords: Record<AuditResult, string> = {
+  'borne-out': 'it bears the report out',
+  refuted: 'it does not bear the report out',
+  'other-intake': 'with other files than the report, as if a release was yanked since; the job is made anew',
 }
 
 export function createChronicle(): Chronicle {
@@ -77,6 +89,8 @@ export function createChronicle(): Chronicle {
       }
       case 'rests-on':
         return [`its report rests on ${change.winners.join(', ')}`]
+      case 'audited':
+        return [`a referee ran job ${change.job} again: ${auditWords[change.result]}`]
       case 'withdrawn':
         return [`the report of job ${change.job} does not hold any longer`]
     }

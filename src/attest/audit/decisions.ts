@@ -6,8 +6,8 @@ import type { CloseDocument, TaskDocument } from '../documents.ts'
 /** The answers of a closed job in the order of its seats, as the book settles them. */
 export function closedOf(close: CloseDocument, task: Pick<TaskDocument, 'repeats'>): Closed {
   const { job, outcome, seats, accepted, rules } = close
-  const answers = seats.flatMap(({ volunteer, role, answer, across = '' }): Answer[] =>
-    answer === undefined ? [] : [{ volunteer, role, answer, across }],
+  const answers = seats.flatMap(({ volunteer, role, answer, across = '', intake = '' }): Answer[] =>
+    answer === undefined ? [] : [{ volunteer, role, answer, across, intake }],
   )
   return { job, outcome, answers, accepted, quorum: rules.quorum, repeats: task.repeats }
 }

@@ -253,7 +253,7 @@ function whyClass(task: TaskDocument | undefined, final: string): string {
     H: 'very many install this project',
     X: 'raw data accuses',
     K: task?.trial
-      ? `a referee runs job ${task.repeats} again, whose dissenters may be a ring`
+      ? `a referee runs job ${task.repeats} again, to see whether its report holds or whether a suspected group is a ring`
       : `it repeats job ${task?.repeats ?? 'unknown'}, whose answer was known, without the operators that ran it`,
   }
   return reasons[final] ?? 'unknown'
