@@ -72,6 +72,8 @@ export const TaskDocument = z.strictObject({
   trial: z.boolean().optional(),
   /** Operators that ran the repeated job and get no seat in this one. */
   without: z.array(OperatorName).max(1_000).optional(),
+  /** On a bundled sample, whose truth the coordinator knows; there is no report. */
+  sample: z.boolean().optional(),
 })
 export type TaskDocument = z.infer<typeof TaskDocument>
 
@@ -131,7 +133,7 @@ export const CloseDocument = z.strictObject({
     })
     .optional(),
   rules: Policy.shape.annotations,
-  outcome: z.enum(['accepted', 'flaky', 'unresolved', 'known', 'trial']),
+  outcome: z.enum(['accepted', 'flaky', 'unresolved', 'sample', 'known', 'trial']),
   reason: z.string().max(1_000).optional(),
   /** In the order they were given out. */
   seats: z

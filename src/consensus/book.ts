@@ -42,7 +42,7 @@ export type Change =
   | { type: 'suspected'; job: string; answer: string; volunteers: readonly string[] }
   /** A referee ran a suspected job again and did or did not come to the suspected answer. */
   | { type: 'tried'; job: string; bornOut: boolean }
-  /** A live report, the volunteers it rests on, and their answer and its intake, comparable across jobs. */
+  /** A live report, or what is said of a sample: the volunteers it rests on, their answer and its intake, comparable across jobs. */
   | { type: 'rests-on'; job: string; winners: readonly string[]; answer: string; intake: string }
   /** A referee ran the job of a live report again. */
   | { type: 'audited'; job: string; result: AuditResult }

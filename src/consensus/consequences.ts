@@ -24,8 +24,8 @@ export interface Answer {
 
 export interface Closed {
   readonly job: string
-  /** `known`: one whose answer the coordinator knew beforehand. `trial`: a referee's run of a reported or suspected job. */
-  readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'known' | 'trial'
+  /** `sample`: accepted, but on a bundled sample, so there is no report. `known`: one whose answer the coordinator knew beforehand. `trial`: a referee's run of a reported or suspected job. */
+  readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'sample' | 'known' | 'trial'
   /** Shadow seats among them. */
   readonly answers: readonly Answer[]
   /** The answer that was accepted or known. */
@@ -87,6 +87,10 @@ export function graduate(book: Book, today: number): Change[] {
   return ready
 }
 
+function isAccepted(outcome: Closed['outcome']): boolean {
+  return outcome === 'accepted' || outcome === 'sample'
+}
+
 /** What the report rests on, if there is one. */
 function restsOn({
   job,
@@ -94,7 +98,7 @@ function restsOn({
   answers,
   accepted,
 }: Closed): Extract<Change, { type: 'rests-on' }> | undefined {
-  if (outcome !== 'accepted') return undefined
+  if (!isAccepted(outcome)) return undefined
   const agreeing = answers.filter(one => one.role !== 'shadow' && one.answer === accepted)
   const [one] = agreeing
   const winners = agreeing.map(({ volunteer }) => volunteer).sort()
@@ -144,7 +148,7 @@ const ringLeast = 3
  * without referees nobody can say.
  */
 function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Change[] {
-  if (outcome !== 'accepted') return []
+  if (!isAccepted(outcome)) return []
   if (!answers.some(one => one.role === 'referee' && one.answer === accepted)) return []
   const refuted = answers.filter(one => one.answer !== accepted && one.role !== 'referee')
   const largest = [...Map.groupBy(refuted, one => one.answer).values()]

@@ -29,7 +29,7 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
   const agreeing = decision.kind === 'accept' ? decision.agreeing : []
   const outcome = outcomeOf(record)
   const accepted =
-    outcome === 'accepted'
+    outcome === 'accepted' || outcome === 'sample'
       ? answers.find(one => agreeing.includes(one.volunteer))?.answer
       : outcome === 'known'
         ? record.known?.answer
@@ -60,8 +60,8 @@ export function closeJob(book: Book, record: JobRecord, task: number, today: num
   }
 }
 
-function outcomeOf({ report, phase, flaky, known }: JobRecord): CloseDocument['outcome'] {
-  if (phase === 'checked') return known?.trial ? 'trial' : 'known'
+function outcomeOf({ report, phase, flaky, known, sample }: JobRecord): CloseDocument['outcome'] {
+  if (phase === 'checked') return sample ? 'sample' : known?.trial ? 'trial' : 'known'
   if (report === undefined) return 'unresolved'
   return flaky ? 'flaky' : 'accepted'
 }

@@ -27,7 +27,9 @@ const CoordinatorConfigSchema = z.strictObject({
   passMs: Ms.default(60 * second),
   /** Of 1,000 agreed jobs so many are repeated, before their report is out, to check one volunteer. */
   knownPerMille: z.int().min(0).max(1_000).default(30),
-  /** A report waits at most so long for that. */
+  /** After 1,000 agreed jobs so many are made of bundled samples, whose answer is known before anybody ran them. */
+  samplePerMille: z.int().min(0).max(1_000).default(10),
+  /** A report waits at most so long for a known answer. */
   knownHoldMs: Ms.default(30 * minute),
   /** A roster that nobody new waits for is made again when it is so old. */
   rosterMs: Ms.default(10 * minute),

@@ -1,10 +1,12 @@
 import type { Signer } from '../attest/dsse.ts'
 import type { RootState } from '../attest/root.ts'
 import type { Clock } from '../clock.ts'
+import { chance } from '../consensus/draw.ts'
 import { messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Network } from '../net/network.ts'
 import { peerIdFromPublicKey } from '../peer-id.ts'
+import type { SampleMaker } from '../pypi/fresh-sample.ts'
 import type { BlobStore, Store } from '../store/store.ts'
 import type { TileFiles } from '../store/tile-files.ts'
 import { checkSchemaVersion } from '../store/version.ts'
@@ -27,6 +29,7 @@ import { openRecords } from './records.ts'
 import { createRefusals } from './refusals.ts'
 import { type FoundReport, findReports } from './reports.ts'
 import { createRoster } from './roster.ts'
+import { addSample } from './samples.ts'
 import type { SequencerOptions } from './sequencer.ts'
 import { createSerial } from './serial.ts'
 import { type Effect, isFinished, type JobRecord } from './state.ts'
@@ -59,6 +62,8 @@ export interface CoordinatorDeps {
   compareVersions?: (a: string, b: string) => number
   /** New files to make jobs of. */
   feed?: UploadFeed
+  /** Where volunteers are weighed: files to check them by, whose truth is known. */
+  makeSample?: SampleMaker
   /** The store has failed: everything is refused from now on, the process should end. */
   onFailure?(error: unknown): void
 }
@@ -163,12 +168,22 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     sequence = Math.max(sequence + 1, clock.now())
     network.publish({ sequence, open: jobs.openSeats() })
   }
+  /** One that is lost in a crash is not missed. */
+  const perhapsSample = ({ draw, salt, known, sample }: JobRecord) => {
+    const { makeSample } = deps
+    if (!makeSample || !draw || known || sample) return
+    if (!chance(draw.seed, salt, 'sample', config.samplePerMille)) return
+    background.start('making a sample', () =>
+      addSample({ makeSample, blobs, jobs, records, trust, clock, random, config }),
+    )
+  }
   const afterStep = (job: JobRecord, effects: Effect[]) => {
     log.debug('job changed', { job: job.id, phase: job.phase, wanted: job.wanted, seats: job.seats.length })
     if (job.phase === 'unresolved')
       log.info('job ended without agreement', { job: job.id, reason: job.reason })
     if (isFinished(job)) offers.forget(job.id)
     for (const effect of effects) if (effect.type === 'publish') publish(job.id)
+    if (job.phase === 'agreed' && job.report === undefined && job.repeatedBy === undefined) perhapsSample(job)
     if (effects.some(effect => effect.type === 'advertise')) advertise()
     if (listeners.size === 0) return
     const status = statusOf(job, roster, config)

@@ -25,8 +25,9 @@ export interface KnownOptions {
  */
 export async function holdForKnown(record: JobRecord, options: KnownOptions): Promise<boolean> {
   const { jobs, clock, random, config } = options
-  const { draw, salt, known, repeatedBy } = record
-  if (!draw || known || record.flaky || !chance(draw.seed, salt, 'known', config.knownPerMille)) return false
+  const { draw, salt, known, sample, repeatedBy } = record
+  const perMille = sample ? 1_000 : config.knownPerMille
+  if (!draw || known || record.flaky || !chance(draw.seed, salt, 'known', perMille)) return false
   if (repeatedBy !== undefined) {
     const repeated = await jobs.find(repeatedBy)
     return (
@@ -100,5 +101,5 @@ function repeatOf(
 ): JobRecord {
   const hex = () => Buffer.from(random(16)).toString('hex')
   const rules = rulesOf('K', { extra: 0, spotReferees: 0, referees: 0 })
-  return newJobRecord({ ...record.job, nonce: hex() }, now, rules, hex(), known)
+  return newJobRecord({ ...record.job, nonce: hex() }, now, rules, hex(), { known })
 }

@@ -19,8 +19,8 @@ export async function newRecord(
   job: Job,
   now: number,
   options: NewRecordOptions,
-  /** Whether a report that is there already is doubted. */
-  doubted = false,
+  /** Whether a report that is there already is doubted; what must come out of a sample. */
+  { doubted = false, ...made }: { doubted?: boolean } & Pick<JobRecord, 'sample'> = {},
 ): Promise<JobRecord> {
   const { records, random, trust, config } = options
   const jobClass = classOf({
@@ -30,7 +30,7 @@ export async function newRecord(
     accusing: false,
   })
   const rules = rulesOf(jobClass, { extra: 0, spotReferees: 0, referees: 0 }, config.quorum)
-  return newJobRecord(job, now, rules, Buffer.from(random(16)).toString('hex'))
+  return newJobRecord(job, now, rules, Buffer.from(random(16)).toString('hex'), made)
 }
 
 async function isReported(sha256: string, records: Records): Promise<boolean> {

@@ -10,6 +10,7 @@ import { decide } from '../consensus/decide.ts'
 import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { peerIdFromPublicKey } from '../peer-id.ts'
+import { contradictions, type Truth } from '../pypi/sample.ts'
 import { evaluate } from '../report/evaluate.ts'
 import { putBytes, readBlob } from '../store/blob-bytes.ts'
 import { sortable } from '../store/repository.ts'
@@ -47,6 +48,10 @@ export async function publishReport(id: string, options: PublishOptions): Promis
     return
   }
   if (agreed.report === undefined && (await holdForKnown(agreed, options))) return
+  if (agreed.sample) {
+    await endSample(agreed, agreed.sample, options)
+    return
+  }
   const record = agreed.report === undefined ? await signReport(agreed, options) : agreed
   const attestation = record.report ?? ''
   await publicLog.settle()
@@ -67,6 +72,29 @@ export async function publishReport(id: string, options: PublishOptions): Promis
   const writes = entriesFor(records, { job: id, subject, bundle, attestation, sequence }, clock.now())
   await jobs.apply(id, event, { writes })
   log.info('report published', { job: id, filename: subject.filename, bundle: sha256, bytes: bytes.length })
+}
+
+/** Nothing is published of a bundled sample; referees look into an answer that is not what it is known to do. */
+async function endSample(record: JobRecord, truth: Truth, options: PublishOptions): Promise<void> {
+  const { jobs, records, log } = options
+  const decision = decide(castsOf(record), record.rules)
+  const evidence = await gatherEvidence(record, options)
+  const wrong =
+    decision.kind === 'accept'
+      ? contradictions(
+          truth,
+          evaluate({
+            rawData: evidence
+              .filter(({ volunteer }) => decision.agreeing.includes(volunteer))
+              .map(({ rawData }) => rawData),
+            flaky: decision.flaky,
+          }),
+        )
+      : []
+  const isTried = wrong.length > 0 && (record.draw?.referees ?? 0) > 0
+  if (wrong.length > 0) log.warn('a sample was not told as what it is', { job: record.id, wrong })
+  const writes = isTried ? [records.audits.put(record.id, {})] : []
+  await jobs.apply(record.id, { type: 'checked' }, { writes })
 }
 
 /** Signs the report and logs it, in the same batch as the end of the job. */

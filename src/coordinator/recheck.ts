@@ -23,6 +23,11 @@ export async function recheckJobs(options: RecheckOptions): Promise<void> {
     const record = await jobs.find(id)
     // Whoever waits for a report that is still being made gets it first; it is withdrawn right after.
     if (!record || record.phase === 'agreed') continue
+    const done = about.map(note => records.rechecks.remove(note.key))
+    if (record.sample) {
+      await jobs.add([], { writes: done })
+      continue
+    }
     const job = { ...record.job, nonce: Buffer.from(random(16)).toString('hex') }
     const [cause] = about.filter(note => note.withdraw)
     const report = cause && (await records.reports.get(`job/${id}`))
@@ -37,8 +42,7 @@ export async function recheckJobs(options: RecheckOptions): Promise<void> {
     const marked = report
       ? [records.withdrawn.put(report.attestation, { because: cause.because, job: jobId(job) })]
       : []
-    const done = about.map(note => records.rechecks.remove(note.key))
-    await jobs.add([await newRecord(job, clock.now(), options, true)], {
+    await jobs.add([await newRecord(job, clock.now(), options, { doubted: true })], {
       writes: [...withdrawal.writes, ...marked, ...done],
       entries: withdrawal.entries,
     })

@@ -4,6 +4,7 @@ import { Policy } from '../attest/policy.ts'
 import type { Ballot } from '../consensus/ballot.ts'
 import { type Cast, type Role, type Rules, roles } from '../consensus/decide.ts'
 import { PytiError } from '../errors.ts'
+import { Truth } from '../pypi/sample.ts'
 import { JobPhase, releaseReasons } from '../wire/commands.ts'
 import { Hex128, Job, jobId, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
 
@@ -105,6 +106,8 @@ export const StoredJob = z.strictObject({
       without: z.array(OperatorName).max(1_000),
     })
     .optional(),
+  /** Of a job on a bundled sample: what must come out. */
+  sample: Truth.optional(),
   /** The job of class `K` made of this one; its report is held back meanwhile, so that nobody can copy from it. */
   repeatedBy: Sha256.optional(),
   /** Attestation id of the report, once it is signed and in the log. */
@@ -162,13 +165,12 @@ export function newJobRecord(
   now: number,
   rules: Rules,
   salt: string,
-  known?: StoredJob['known'],
+  made: Pick<StoredJob, 'known' | 'sample'> = {},
 ): JobRecord {
   const wanted = rules.jobClass === 'open' ? rules.seats : 0
-  const task = documentId(taskOf({ job, rules, salt, known }))
+  const task = documentId(taskOf({ job, rules, salt, ...made }))
   const start = { phase: 'queued', wanted, wantedRole: 'seat', ballots: {} } as const
-  const record = { ...start, id: jobId(job), job, rules, salt, task, createdAt: now, seats: [] }
-  return known ? { ...record, known } : record
+  return { ...start, id: jobId(job), job, rules, salt, task, createdAt: now, seats: [], ...made }
 }
 
 /** What the log says of a new job, once it has closed. */
@@ -177,8 +179,10 @@ export function taskOf({
   rules,
   salt,
   known,
-}: Pick<StoredJob, 'job' | 'rules' | 'salt' | 'known'>): TaskDocument {
+  sample,
+}: Pick<StoredJob, 'job' | 'rules' | 'salt' | 'known' | 'sample'>): TaskDocument {
   const task = { schema: 'pyti.task/1', job, jobClass: rules.jobClass, salt } as const
+  if (sample) return { ...task, sample: true }
   return known ? { ...task, repeats: known.of, trial: known.trial, without: known.without } : task
 }
 

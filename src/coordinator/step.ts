@@ -182,7 +182,8 @@ function repeat(job: JobRecord, by: string): StepResult {
 
 function check(job: JobRecord): StepResult {
   if (job.phase === 'checked') return { job, effects: [] }
-  if (job.phase !== 'agreed' || !job.known) throw badEvent(job, 'there is nothing to compare the answer with')
+  if (job.phase !== 'agreed' || !(job.known || job.sample))
+    throw badEvent(job, 'there is nothing to compare the answer with')
   return { job: { ...job, phase: 'checked' }, effects: [] }
 }
 

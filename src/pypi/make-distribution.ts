@@ -19,6 +19,7 @@ export interface SampleDistribution {
   version: string
   sha256: string
   requiresPython: string
+  dependencies: readonly string[]
   truth: Truth
 }
 
@@ -30,17 +31,23 @@ const backendFolder = '_backend'
 /**
  * Makes the distributions of one sample, purely as data: nothing of the sample is executed. Equal sources give equal
  * bytes on every machine (fixed times, sorted members, no compression).
+ * @param as another project to make of it: its name and description, in place of the sample's
  * @throws PytiError `bad-sample`
  */
-export async function makeDistributions(sampleDir: string): Promise<SampleDistribution[]> {
+export async function makeDistributions(
+  sampleDir: string,
+  as?: { name: string; description: string },
+): Promise<SampleDistribution[]> {
   try {
     const sample = Sample.parse(JSON.parse(await readFile(join(sampleDir, 'sample.json'), 'utf8')))
-    const settings = SampleProject.parse(parse(await readFile(join(sampleDir, 'pyproject.toml'), 'utf8')))
-    const members = await readMembers(sampleDir)
+    let members = await readMembers(sampleDir)
     members.delete('sample.json')
-    if (settings['build-system']['backend-path'])
+    const own = projectIn(members)
+    if (own['build-system']['backend-path'])
       for (const [path, data] of await readMembers(await findBackend(sampleDir)))
         members.set(`${backendFolder}/${path}`, data)
+    if (as) members = renamed(members, own.project, as)
+    const settings = as ? projectIn(members) : own
     return await Promise.all(sample.kind.map(kind => makeDistribution(kind, settings, members, sample)))
   } catch (cause) {
     if (isCode(cause, 'bad-sample')) throw cause
@@ -66,15 +73,18 @@ async function makeDistribution(
   members: Members,
   sample: Sample,
 ): Promise<SampleDistribution> {
-  const { name, version, 'requires-python': requiresPython } = settings.project
+  const { name, version, 'requires-python': requiresPython, dependencies } = settings.project
   const truth = sample.truth[kind]
   if (!truth) throw new PytiError('bad-sample', `${name} has no truth about its ${kind}`)
   const stem = `${name.replaceAll('-', '_')}-${version}`
   const metadata = Buffer.from(metadataOf(settings))
   const bytes =
-    kind === 'sdist' ? await makeSdist(stem, metadata, members) : makeWheel(stem, metadata, members)
+    kind === 'sdist'
+      ? await makeSdist(stem, metadata, members)
+      : makeWheel(stem, metadata, members, settings['build-system']['build-backend'])
   const filename = kind === 'sdist' ? `${stem}.tar.gz` : `${stem}-py3-none-any.whl`
-  return { filename, bytes, kind, project: name, version, sha256: sha256(bytes), requiresPython, truth }
+  const about = { project: name, version, requiresPython, dependencies, truth }
+  return { filename, bytes, kind, sha256: sha256(bytes), ...about }
 }
 
 /** Core metadata 2.2 (PEP 643): the same text is PKG-INFO in the sdist and METADATA in the wheel. */
@@ -105,7 +115,12 @@ async function makeSdist(
   return bytes
 }
 
-function makeWheel(stem: string, metadata: Uint8Array, members: Members): Uint8Array<ArrayBuffer> {
+function makeWheel(
+  stem: string,
+  metadata: Uint8Array,
+  members: Members,
+  generator: string,
+): Uint8Array<ArrayBuffer> {
   const info = `${stem}.dist-info`
   const contents: Members = new Map()
   for (const [path, data] of members) if (path.startsWith('src/')) contents.set(path.slice(4), data)
@@ -116,7 +131,9 @@ function makeWheel(stem: string, metadata: Uint8Array, members: Members): Uint8A
         [`${info}/METADATA`, metadata],
         [
           `${info}/WHEEL`,
-          Buffer.from('Wheel-Version: 1.0\nGenerator: pyti 1\nRoot-Is-Purelib: true\nTag: py3-none-any\n'),
+          Buffer.from(
+            `Wheel-Version: 1.0\nGenerator: ${generator} 1\nRoot-Is-Purelib: true\nTag: py3-none-any\n`,
+          ),
         ],
       ]),
     ),
@@ -147,6 +164,31 @@ async function readMembers(dir: string): Promise<Members> {
       members.set(path.slice(dir.length + 1).replaceAll('\\', '/'), await readFile(path))
   }
   return members
+}
+
+function projectIn(members: Members): SampleProject {
+  const data = members.get('pyproject.toml')
+  return SampleProject.parse(parse(Buffer.from(data ?? []).toString('utf8')))
+}
+
+/** The same project by another name, in file names, modules and texts; the name of the shared backend goes too. */
+function renamed(
+  members: Members,
+  from: { name: string; description: string },
+  to: { name: string; description: string },
+): Members {
+  const module = (name: string) => name.replaceAll('-', '_')
+  const pairs = [
+    [from.description, to.description],
+    [from.name, to.name],
+    [module(from.name), module(to.name)],
+    ['pyti_backend', 'sdist_builder'],
+    ['pyti-backend', 'sdist-builder'],
+  ] as const
+  const rename = (text: string) => pairs.reduce((all, [old, fresh]) => all.replaceAll(old, fresh), text)
+  // Latin-1 keeps every byte, whatever the encoding.
+  const rewrite = (data: Uint8Array) => Buffer.from(rename(Buffer.from(data).toString('latin1')), 'latin1')
+  return new Map([...members].map(([path, data]) => [rename(path), rewrite(data)]))
 }
 
 /** The backend is shared: it lies beside the samples, or one folder further up. */

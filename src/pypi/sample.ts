@@ -29,6 +29,29 @@ export const Truth = z.strictObject({
 })
 export type Truth = z.infer<typeof Truth>
 
+/**
+ * What a report says otherwise than the truth about its sample; outcomes of single tests apart.
+ * @returns one line each
+ */
+export function contradictions(
+  truth: Truth,
+  found: {
+    verdict: string
+    tasks: Partial<Record<TaskName, { status: string; reason?: string | undefined }>>
+  },
+): string[] {
+  const verdict =
+    truth.verdict === undefined || truth.verdict === found.verdict
+      ? []
+      : [`${found.verdict}, not ${truth.verdict}`]
+  const tasks = Object.entries(truth.tasks).flatMap(([name, { status, reason }]) => {
+    const task = found.tasks[name as TaskName]
+    const isRight = task?.status === status && (reason === undefined || task.reason === reason)
+    return isRight ? [] : [`${name} ${task?.status} ${task?.reason ?? ''}, not ${status} ${reason ?? ''}`]
+  })
+  return [...verdict, ...tasks]
+}
+
 /** `sample.json`: which distributions to make of a sample, and the truth about each. */
 export const Sample = z.strictObject({
   kind: z.array(DistributionKind).min(1),
@@ -38,7 +61,10 @@ export type Sample = z.infer<typeof Sample>
 
 /** The part of a sample's `pyproject.toml` that its metadata is made of. */
 export const SampleProject = z.object({
-  'build-system': z.object({ 'backend-path': z.array(z.string()).optional() }),
+  'build-system': z.object({
+    'build-backend': z.string().default('setuptools.build_meta'),
+    'backend-path': z.array(z.string()).optional(),
+  }),
   project: z.object({
     name: z.string().regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'normalised project name'),
     version: z.string().regex(/^\d+(?:\.\d+)*$/, 'plain release version'),

@@ -4,6 +4,7 @@ import type { DistributionResult } from '../../src/cli/run-distributions.ts'
 import { systemClock } from '../../src/clock.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../../src/pypi/embedded-index.ts'
 import type { SampleDistribution } from '../../src/pypi/make-distribution.ts'
+import { contradictions } from '../../src/pypi/sample.ts'
 import type { TaskName } from '../../src/wire/job.ts'
 import { alive, runAll, strayFolders, targetsOn, vms } from './local-network.ts'
 
@@ -41,15 +42,12 @@ function holdAgainstTruth(
   assert.ok(result, `${filename} has a result`)
   assert.equal(result.summary.reason, undefined)
   assert.ok(result.accepted?.verification.ok, 'its report verifies')
-  if (truth.verdict) assert.equal(result.summary.verdict, truth.verdict)
+  assert.deepEqual(contradictions(truth, result.summary), [])
   const tasks: Partial<Record<TaskName, { status: string; reason?: string | undefined }>> =
     result.summary.tasks
-  for (const [task, wanted] of Object.entries(truth.tasks)) {
-    const found = tasks[task as TaskName]
-    const shown = `${task}: ${JSON.stringify(found)}`
-    assert.equal(found?.status, wanted.status, shown)
-    if (wanted.reason) assert.equal(found?.reason, wanted.reason, shown)
-    if (wanted.signal) assert.ok(shown.includes(wanted.signal), `${wanted.signal} is named in ${shown}`)
+  for (const [task, { signal }] of Object.entries(truth.tasks)) {
+    const shown = `${task}: ${JSON.stringify(tasks[task as TaskName])}`
+    if (signal) assert.ok(shown.includes(signal), `${signal} is named in ${shown}`)
   }
   const { unittest } = result.summary.tasks
   if (truth.tests) {

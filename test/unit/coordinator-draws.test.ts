@@ -135,7 +135,7 @@ it('a job whose answer is known stays of class K whatever its raw data says', ()
     0,
     rulesOf('K', { extra: 0, spotReferees: 0, referees: 0 }),
     '00'.repeat(16),
-    known,
+    { known },
   )
   const platform = 'uml x86-64-v3'
   const draw = { task: 0, roster: 0, beacon: 0, seed: seedOf('00', made.id), platform, referees: 5 }

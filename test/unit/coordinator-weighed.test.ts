@@ -3,9 +3,10 @@ import { describe, it } from 'node:test'
 import { type CloseDocument, readDocument } from '../../src/attest/documents.ts'
 import { verifyBundle } from '../../src/attest/verify.ts'
 import { openRecords } from '../../src/coordinator/records.ts'
-import { submittedSeats } from '../../src/coordinator/state.ts'
+import { type StoredJob, submittedSeats } from '../../src/coordinator/state.ts'
+import type { Truth } from '../../src/pypi/sample.ts'
 import { readBlob } from '../../src/store/blob-bytes.ts'
-import { canonicalBytes } from '../../src/wire/canonical.ts'
+import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
 import { testIdentity } from '../helpers/raw-data.ts'
@@ -158,6 +159,33 @@ describe('coordinator that checks volunteers', () => {
       assert.equal((await record(house, job)).phase, 'reported')
     }))
 
+  it('hands out bundled samples as files of authors, repeats them, and publishes nothing of them', () =>
+    withSamples({ verdict: 'clean', tasks: { install: { status: 'passed' } } }, async ({ house, sample }) => {
+      const { origin, subject } = sample.job
+      assert.deepEqual([origin, subject.project], ['coordinator', 'plain-frame-kit'])
+      assert.equal((await house.blobs.size(subject.sha256)) ?? 0, subject.size)
+      const closed = await closingOf(house, sample.id)
+      assert.deepEqual([closed.outcome, closed.report], ['sample', undefined])
+      const repeated = await closingOf(house, sample.repeatedBy ?? assert.fail('it was not repeated'))
+      assert.deepEqual([repeated.outcome, repeated.accepted], ['known', closed.seats[0]?.across])
+      assert.deepEqual(await house.coordinator.reports({ sha256: subject.sha256 }), [])
+      const changes = (await closings(house)).flatMap(close => close.changes)
+      assert.deepEqual(
+        changes.filter(({ type }) => type === 'audited'),
+        [],
+      )
+    }))
+
+  it('asks referees when a sample is not told as what it is', () =>
+    withSamples({ verdict: 'confirmed', tasks: {} }, async ({ house, sample }) => {
+      const changes = (await closings(house)).flatMap(close => close.changes)
+      assert.deepEqual(
+        changes.filter(({ type }) => type === 'audited'),
+        [{ type: 'audited', job: sample.id, result: 'borne-out' }],
+        'here it is the sample that is wrong',
+      )
+    }))
+
   it('has a referee run a reported job again; one alone that says otherwise costs nobody a report', () =>
     withHouse({ config }, async house => {
       const founders = await arriveAll(house, 'founder', 8)
@@ -219,6 +247,33 @@ describe('coordinator that checks volunteers', () => {
       assert.equal(report?.predicate.supersedes, before?.attestation)
     }))
 })
+
+/** A network with nothing but one upload and the sample that follows it, once all is done. */
+function withSamples(
+  truth: Truth,
+  look: (seen: { house: House; sample: StoredJob }) => Promise<void>,
+): Promise<void> {
+  const bytes = new TextEncoder().encode('a sample')
+  const made = {
+    bytes,
+    sha256: sha256(bytes),
+    kind: 'sdist',
+    project: 'plain-frame-kit',
+    version: '1.0',
+  } as const
+  const about = { filename: 'plain_frame_kit-1.0.tar.gz', requiresPython: '>=3.11', dependencies: [], truth }
+  const makeSample = async () => ({ ...made, ...about })
+  const always = { ...config, samplePerMille: 1_000, knownPerMille: 0 }
+  return withHouse({ config: always, deps: { makeSample } }, async house => {
+    const volunteers = [...(await arriveAll(house, 'founder', 8)), ...(await arriveAll(house, 'referee', 5))]
+    await house.coordinator.submit(fileRequest('sample'))
+    await house.clock.advance(3_000)
+    await everythingDone(house, volunteers, () => honestRawData)
+    for await (const [, record] of openRecords(house.store).jobs.entries())
+      if (record.sample) return look({ house, sample: record })
+    assert.fail('there was no sample')
+  })
+}
 
 /** Lets everybody work until no job is left, those that the coordinator makes by itself among them. */
 async function everythingDone(

@@ -6,7 +6,7 @@ import type { CloseDocument, PolicyDocument, TaskDocument } from '../documents.t
 import { auditDraw } from './audit-draw.ts'
 import { auditAnswers } from './audit-raw.ts'
 import { reportFaults } from './audit-reports.ts'
-import { type AuditState, documentOf, type Leaf, loseBook } from './audit-state.ts'
+import { type AuditState, type Closed, documentOf, type Leaf, loseBook } from './audit-state.ts'
 import { closedOf, decisionFaults } from './decisions.ts'
 
 /** The end of a job: everything that was decided about it, recomputed. */
@@ -35,9 +35,15 @@ export async function auditClose(state: AuditState, leaf: Leaf): Promise<void> {
   if (task) await auditAnswers(state, index, close, task, report)
   settleBook(state, index, close, task)
   for (const change of close.changes)
-    if (change.type === 'withdrawn') state.due.set(change.job, { because: close.job, index })
+    if (change.type === 'withdrawn' && !isWithoutReport(closed.get(change.job)))
+      state.due.set(change.job, { because: close.job, index })
   state.figures.close(close, skipped)
   state.listener.close?.({ index, close, task, skipped })
+}
+
+/** What was accepted of a sample was never out. */
+function isWithoutReport(closed: Closed | undefined): boolean {
+  return closed !== undefined && closed.report === undefined
 }
 
 /** Replays what the end of a job means for who answered. */
@@ -115,7 +121,7 @@ function auditClass(
   { list, last }: AuditState,
   index: number,
   { rules, task: at }: CloseDocument,
-  { jobClass, job, repeats }: TaskDocument,
+  { jobClass, job, repeats, sample }: TaskDocument,
   policy: PolicyDocument | undefined,
 ): void {
   if (!policy) return void list.fault('policy', at, 'the job was announced before any policy')
@@ -128,6 +134,8 @@ function auditClass(
       at,
       `class ${jobClass} ${repeats === undefined ? 'without' : 'with'} a job that it repeats`,
     )
+  if (sample && job.origin !== 'coordinator')
+    list.fault('policy', at, 'a file of the index is said to be a bundled sample')
   if (jobClass === 'R' && !last.has(job.subject.sha256))
     list.fault('policy', at, 'class R for a file that has no report yet')
   if (jobClass !== 'open') return

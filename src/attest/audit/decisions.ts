@@ -32,7 +32,7 @@ export function decisionOf({ seats, rules }: CloseDocument): Decision {
  */
 export function decisionFaults(
   close: CloseDocument,
-  { repeats, trial = false }: Pick<TaskDocument, 'repeats' | 'trial'>,
+  { repeats, trial = false, sample = false }: Pick<TaskDocument, 'repeats' | 'trial' | 'sample'>,
 ): string[] {
   const { outcome, seats, accepted, report } = close
   for (const { volunteer, end, attestation, answer } of seats)
@@ -57,8 +57,11 @@ export function decisionFaults(
     return accepted === undefined && report === undefined
       ? []
       : ['it ended unresolved, but names an accepted answer or a report']
-  if (report === undefined) return [`it ended ${outcome}, but no report is named`]
-  const expected = outcome === 'accepted' ? 'accept' : 'flaky'
+  if (sample !== (outcome === 'sample'))
+    return [`it ended ${outcome}, and its task is ${sample ? '' : 'not '}on a sample`]
+  if (sample !== (report === undefined))
+    return [sample ? 'a job on a sample has a report' : `it ended ${outcome}, but no report is named`]
+  const expected = outcome === 'accepted' || accepted !== undefined ? 'accept' : 'flaky'
   if (decision.kind !== expected)
     return [`it ended ${outcome}, but from the answers follows ${sayOf(decision)}`]
   const agreeing = decision.kind === 'accept' ? decision.agreeing : []

@@ -20,6 +20,7 @@ export interface AuditStatistics {
     accepted: number
     flaky: number
     unresolved: number
+    sample: number
     known: number
     trial: number
     classes: Record<string, number>
@@ -33,7 +34,7 @@ export interface AuditStatistics {
 
 export class Figures {
   readonly #leaves = new Map<string, number>()
-  readonly #outcomes = { accepted: 0, flaky: 0, unresolved: 0, known: 0, trial: 0 }
+  readonly #outcomes = { accepted: 0, flaky: 0, unresolved: 0, sample: 0, known: 0, trial: 0 }
   readonly #classes = new Map<string, number>()
   readonly #volunteers = new Map<string, VolunteerFigures>()
 

@@ -9,6 +9,7 @@ import { messageOf } from '../../errors.ts'
 import { loadOrCreateIdentity } from '../../identity.ts'
 import type { Logger } from '../../logger.ts'
 import { createNetwork } from '../../net/libp2p.ts'
+import { openSamples } from '../../pypi/fresh-sample.ts'
 import { createIndexClient } from '../../pypi/index-client.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
@@ -34,7 +35,7 @@ import {
   positiveInteger,
   pythonsOption,
 } from '../options.ts'
-import { findPaths } from '../paths.ts'
+import { findPaths, repositoryDir } from '../paths.ts'
 import { withImages } from '../serve-images.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
 
@@ -183,6 +184,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
           cosign: createCosigner({ witnesses, network, clock: systemClock }),
         }),
         ...(feed && { feed }),
+        ...(flags.founder.length > 0 && { makeSample: await openSamples(join(repositoryDir, 'samples')) }),
         ...(flags.beacon !== undefined && { publicBeacon: beaconFrom(flags.beacon) }),
         onFailure: error => failed.reject(error),
       })
