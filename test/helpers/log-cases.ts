@@ -294,6 +294,24 @@ export const dishonest: Record<string, Case> = {
           }
         : roster,
   },
+  'hides a report by calling its file a sample': {
+    check: 'policy',
+    says: /a file of the index is said to be a bundled sample/,
+    task: (task, job) => (job === 5 ? { ...task, sample: true } : task),
+  },
+  'says that a job was on a sample': {
+    check: 'decisions',
+    says: /it ended sample, and its task is not on a sample/,
+    close: (close, job) => (job === 5 ? { ...close, outcome: 'sample' } : close),
+  },
+  'hides that a referee did not bear a report out': {
+    jobs: 30,
+    needs: ['audited'],
+    check: 'book',
+    says: /its consequences are not what follows/,
+    options: { lies: 1_000, sleeps: 12, ring: 6, audits: 1_000 },
+    close: close => ({ ...close, changes: close.changes.filter(change => change.type !== 'audited') }),
+  },
   'accepts another answer': {
     check: 'decisions',
     close: (close, job) => (job === 5 ? { ...close, accepted: sha256('other') } : close),

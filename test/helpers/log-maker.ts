@@ -58,6 +58,8 @@ export async function makeLog(
     wobbles: 50,
     ring: 2,
     known: 0,
+    samples: 0,
+    audits: 0,
     late: 0,
     name: 'log.example/pyti',
     ...options,
@@ -189,10 +191,13 @@ export class LogMaker {
     const project = `sample-${this.random(12)}`
     const filename = `${project}-1.0.tar.gz`
     const subject = testSubject({ project, filename, sha256: sha256(filename) })
-    const job = testJob({ subject, nonce: sha256(`nonce ${number}`).slice(0, 32) })
+    const sample = this.#happens(this.options.samples)
+    const origin = sample ? 'coordinator' : 'index'
+    const job = testJob({ subject, origin, nonce: sha256(`nonce ${number}`).slice(0, 32) })
     const jobClass: JobClass = this.#last.has(subject.sha256) ? 'R' : this.random(4) === 0 ? 'H' : 'N'
     const salt = sha256(`salt ${number} ${this.random(1e9)}`).slice(0, 32)
-    await this.announce(number, { schema: 'pyti.task/1', job, jobClass, salt })
+    const task = { schema: 'pyti.task/1', job, jobClass, salt, ...(sample && { sample }) } as const
+    await this.announce(number, this.tampering.task?.(task, number) ?? task)
   }
 
   /** Logs a task; runs it, and those that wait, as far as they can be drawn. */
@@ -279,6 +284,18 @@ export class LogMaker {
     // Others run it again before or after its report is out.
     const isHeld = this.random(2) === 0
     if (isKnown && isHeld) await this.#repeat(number, task, seats)
+    if (task.sample) {
+      const accepted = decision.kind === 'accept' && right?.answer
+      const close: CloseDocument = {
+        ...base,
+        outcome: 'sample',
+        ...(accepted && { accepted }),
+        changes: [],
+      }
+      await this.#end(number, task, close, answers)
+      await this.#lookAgain(number, task)
+      return
+    }
     const unrepeated = decision.kind === 'flaky' ? decision.sections : []
     const { agreeing, flaky } = decision
     const named = this.tampering.voters?.(answers, number) ?? answers
@@ -313,8 +330,21 @@ export class LogMaker {
     const close: CloseDocument = { ...base, outcome, ...(accepted && { accepted }), report, changes: [] }
     await this.#end(number, task, close, answers, { index, envelope, statement })
     if (isKnown && !isHeld) await this.#repeat(number, task, seats)
-    for (let run = 0; run < 100 && this.book.suspicion(base.job); run += 1)
-      await this.announce(number, this.#again(task, { trial: true, without: [] }, `trial ${run}`))
+    await this.#lookAgain(number, task)
+  }
+
+  /** Drawn only where it is asked for, so that the other histories stay what they are. */
+  #happens(perMille: number): boolean {
+    return perMille > 0 && this.random(1_000) < perMille
+  }
+
+  /** Referees run a job again whose report is audited or in which somebody is suspected. */
+  async #lookAgain(number: number, task: TaskDocument): Promise<void> {
+    const trial = (name: string) =>
+      this.announce(number, this.#again(task, { trial: true, without: [] }, name))
+    const job = jobId(task.job)
+    if (this.book.report(job) && this.#happens(this.options.audits)) await trial('audit')
+    for (let run = 0; run < 100 && this.book.suspicion(job); run += 1) await trial(`trial ${run}`)
   }
 
   #repeat(number: number, task: TaskDocument, seats: CloseDocument['seats']): Promise<void> {

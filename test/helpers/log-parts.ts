@@ -11,6 +11,8 @@ import type { LogMaker } from './log-maker.ts'
 export interface Tampering {
   /** Before a job is announced. */
   before?(maker: LogMaker, job: number): void
+  /** What is logged of a new job. */
+  task?(task: TaskDocument, job: number): TaskDocument
   /** Before the seats of a job are drawn; may log something else. */
   draw?(draw: NonNullable<CloseDocument['draw']>, made: Drawing): void | Promise<void>
   rules?(rules: Rules, job: number): Rules
@@ -73,6 +75,10 @@ export interface MakerOptions {
   ring: number
   /** Chance per mille that the answer of an accepted job is asked for again. */
   known: number
+  /** Chance per mille that a job is on a bundled sample. */
+  samples: number
+  /** Chance per mille that a referee runs a reported job again. */
+  audits: number
   /** The job before which most arrive; there are three founders and two referees until then. 0: all are there from the start. */
   late: number
   name: string

@@ -22,6 +22,10 @@ describe('audit: honest logs', () => {
       [['tried', 'banned: ring'], { lies: 1_000, sleeps: 12, ring: 6, known: 100 }],
       [['withdrawn', 'known'], { lies: 1_000, sleeps: 12, ring: 4, wobbles: 100, known: 300 }],
       [['flaky'], { lies: 0, wobbles: 100, late: 12 }],
+      [
+        ['sample', 'audited', 'banned: ring'],
+        { lies: 1_000, sleeps: 12, ring: 6, samples: 300, audits: 300 },
+      ],
     ]
     for (const [seed, [needs, option]] of kinds.entries()) {
       const tampering: Tampering = {
@@ -51,6 +55,8 @@ describe('audit: honest logs', () => {
       'accepted',
       'flaky',
       'known',
+      'sample',
+      'audited',
       'suspected',
       'tried',
       'banned',
