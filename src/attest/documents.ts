@@ -8,6 +8,8 @@ import { jobClasses } from '../consensus/classes.ts'
 import { roles } from '../consensus/decide.ts'
 import { canonicalBytes, digestOf } from '../wire/canonical.ts'
 import { Backend, Hex128, Job, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
+import type { Witnesses } from './log/checkpoint.ts'
+import { parseVkey } from './log/note.ts'
 import { parseExactly } from './parse.ts'
 import { Policy } from './policy.ts'
 import { RootDocument } from './root-document.ts'
@@ -180,12 +182,18 @@ export const PolicyDocument = z.strictObject({
   /** Volunteers somebody vouches for; where there are none, nobody is weighed. */
   founders: z.array(PeerIdText).max(10_000),
   referees: z.array(PeerIdText).max(1_000),
-  /** Keys of those whose signatures a beacon needs, as C2SP vkeys. */
+  /** Keys of those whose signatures a beacon needs, as C2SP vkeys, and of how many of them; of all when left out. */
   witnesses: z.array(z.string().max(300)).max(20),
+  witnessThreshold: z.int().min(1).max(20).optional(),
   /** Of class `open`. */
   quorum: z.int().min(1).max(100),
 })
 export type PolicyDocument = z.infer<typeof PolicyDocument>
+
+/** @throws PytiError `bad-note` for a key that is none */
+export function witnessesOf({ witnesses, witnessThreshold }: PolicyDocument): Witnesses {
+  return { keys: witnesses.map(parseVkey), threshold: witnessThreshold ?? witnesses.length }
+}
 
 const Document = z.discriminatedUnion('schema', [
   TaskDocument,

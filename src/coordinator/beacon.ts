@@ -131,7 +131,7 @@ async function newBeacon(options: BeaconOptions): Promise<Beacon> {
       public: { source: publicBeacon.source, value: (await publicBeacon.value()).trim() },
     }),
   }
-  // Read before it is logged: one that witnesses did not sign must not get in.
+  // Read before it is logged: one that too few witnesses signed must not get in.
   const { value, size } = await beaconAt(publicLog.ledger.size(), document, options)
   const { writes, entries } = logged(records, 'beacon', document)
   return { value, size, index: await publicLog.ledger.commit(writes, entries) }
@@ -142,7 +142,6 @@ async function beaconAt(
   document: BeaconDocument,
   { publicLog, trust }: BeaconOptions,
 ): Promise<Beacon> {
-  const witnesses = trust.witnessesAt(index).map(parseVkey)
-  const value = await beaconValue(document, parseVkey(publicLog.key), witnesses)
+  const value = await beaconValue(document, parseVkey(publicLog.key), trust.witnessesAt(index))
   return { index, value, size: parseCheckpoint(parseNote(document.checkpoint).text).size }
 }

@@ -19,8 +19,10 @@ const CoordinatorConfigSchema = z.strictObject({
   founders: z.array(PeerIdText).max(10_000).default([]),
   /** Volunteers run by the community, which look into dissents. */
   referees: z.array(PeerIdText).max(1_000).default([]),
-  /** C2SP vkeys of witnesses: a draw needs the signature of each on the checkpoint it is made from. */
+  /** C2SP vkeys of witnesses. */
   witnesses: z.array(z.string().max(300)).max(20).default([]),
+  /** So many of them must sign a checkpoint before it is published and drawn from; all when left out. */
+  witnessThreshold: z.int().min(1).optional(),
   /** Projects that very many others install (normalised names). */
   popular: z.array(z.string().max(200)).max(100_000).default([]),
   /** A drawn volunteer that is connected and does not take its seat is passed over after so long. */
@@ -89,7 +91,15 @@ export type CoordinatorOptions = z.input<typeof CoordinatorConfigSchema>
 const Checked = CoordinatorConfigSchema.refine(config => config.maxAttempts >= config.quorum, {
   path: ['maxAttempts'],
   message: 'must not be less than quorum',
-})
+}).refine(
+  ({ witnesses: { length }, witnessThreshold: least = length }) =>
+    least <= length && (length === 0 || least * 2 > length),
+  {
+    path: ['witnessThreshold'],
+    message:
+      'must be more than half of the witnesses, so that any two checkpoints have one in common, and not more than all',
+  },
+)
 
 /**
  * Fills in the defaults and checks ranges.

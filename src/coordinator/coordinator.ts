@@ -6,7 +6,6 @@ import { messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Network } from '../net/network.ts'
 import { peerIdFromPublicKey } from '../peer-id.ts'
-import type { SampleMaker } from '../pypi/fresh-sample.ts'
 import type { BlobStore, Store } from '../store/store.ts'
 import type { TileFiles } from '../store/tile-files.ts'
 import { checkSchemaVersion } from '../store/version.ts'
@@ -29,7 +28,7 @@ import { openRecords } from './records.ts'
 import { createRefusals } from './refusals.ts'
 import { type FoundReport, findReports } from './reports.ts'
 import { createRoster } from './roster.ts'
-import { addSample } from './samples.ts'
+import { addSample, type SampleMaker } from './samples.ts'
 import type { SequencerOptions } from './sequencer.ts'
 import { createSerial } from './serial.ts'
 import { type Effect, isFinished, type JobRecord } from './state.ts'
@@ -115,13 +114,13 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     origin: logNameOf(deps.logSigner.publicKey),
     onFailure: fail,
   })
-  const { founders, referees, witnesses, quorum } = config
+  const { founders, referees, witnesses, witnessThreshold, quorum } = config
   const trust = createTrust({
     ledger,
     records,
     clock,
     config,
-    policy: { founders, referees, witnesses, quorum },
+    policy: { founders, referees, witnesses, quorum, ...(witnessThreshold && { witnessThreshold }) },
     root: deps.root?.document,
   })
   const offers = createOffers({ trust, roster, clock, config })
@@ -204,6 +203,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
           logKey: publicLog.key,
           origin: publicLog.origin,
           witnesses,
+          witnessThreshold,
           size: ledger.size(),
         })
       await trust.load()

@@ -30,8 +30,12 @@ export interface CosignerOptions {
   /** For those that have a peer id. */
   network?: Pick<Network, 'request'>
   clock: Clock
+  /** So many must sign. @default all */
+  threshold?: number | undefined
   /** For all that one witness is asked about one checkpoint. @default 10000 */
   timeoutMs?: number
+  /** For the others, once so many have signed as must. @default 500 */
+  graceMs?: number
 }
 
 type Cosign = NonNullable<SequencerOptions['cosign']>
@@ -47,28 +51,37 @@ interface Seat {
 const tries = 3
 
 /**
- * Asks every witness for its signature, all at once. Each must come and hold.
+ * Asks every witness for its signature, all at once. Enough must come, and all that come must hold.
  * Throws PytiError `bad-witness` for an address that is none; what it returns throws `witness-missing`.
  */
-export function createCosigner({ witnesses, network, clock, timeoutMs = 10_000 }: CosignerOptions): Cosign {
+export function createCosigner(options: CosignerOptions): Cosign {
+  const { witnesses, network, clock, timeoutMs = 10_000, graceMs = 500 } = options
+  const { threshold = witnesses.length } = options
   const seats = witnesses.map(witness => seatOf(witness, network))
   const keys = new Set(seats.map(({ vkey }) => `${vkey.name} ${vkey.id}`))
   if (keys.size < seats.length) throw badWitness('two witnesses have one key')
   return async (note, proveFrom) => {
+    const enough = new AbortController()
+    let signed = 0
     const answers = await Promise.all(
       seats.map(async seat => {
         try {
-          return { line: await inTime(clock, timeoutMs, signal => ask(seat, note, proveFrom, signal)) }
+          const work = (signal: AbortSignal) => ask(seat, note, proveFrom, signal)
+          const line = await inTime(clock, timeoutMs, enough.signal, work)
+          signed += 1
+          if (signed === threshold) void inGrace(clock, graceMs, enough)
+          return { line }
         } catch (error) {
           return { missing: `${seat.vkey.name}: ${messageOf(error)}` }
         }
       }),
     )
+    enough.abort()
     const missing = answers.flatMap(answer => answer.missing ?? [])
-    if (missing.length > 0)
+    if (signed < threshold)
       throw new PytiError(
         'witness-missing',
-        `${missing.length} of ${seats.length} witnesses did not sign: ${missing.join('; ')}`,
+        `${signed} of ${seats.length} witnesses signed, ${threshold} must: ${missing.join('; ')}`,
         {
           hint: 'start the witnesses, or start the coordinator without those that are gone',
           details: { missing },
@@ -134,9 +147,27 @@ function seatOf({ vkey: text, where }: WitnessAddress, network: CosignerOptions[
   }
 }
 
-/** Ends `work` after so long, even where it does not listen to its signal. */
-async function inTime<T>(clock: Clock, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** Lets those go that have not answered after so long. */
+async function inGrace(clock: Clock, ms: number, enough: AbortController): Promise<void> {
+  await clock.sleep(ms, enough.signal).catch(() => {})
+  enough.abort(refused(`no answer ${ms} ms after enough others had signed`))
+}
+
+/** Ends `work` after so long, or when enough have answered, even where it does not listen to its signal. */
+async function inTime<T>(
+  clock: Clock,
+  ms: number,
+  enough: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const late = new AbortController()
+  const over = Promise.withResolvers<never>()
+  over.promise.catch(() => {})
+  const giveUp = () => {
+    late.abort(enough.reason)
+    over.reject(enough.reason)
+  }
+  enough.addEventListener('abort', giveUp, { once: true })
   const done = new AbortController()
   const limit = clock.sleep(ms, done.signal).then(() => {
     late.abort(refused(`no answer within ${ms} ms`))
@@ -145,8 +176,9 @@ async function inTime<T>(clock: Clock, ms: number, work: (signal: AbortSignal) =
   // Ended by `done` below.
   limit.catch(() => {})
   try {
-    return await Promise.race([work(late.signal), limit])
+    return await Promise.race([work(late.signal), limit, over.promise])
   } finally {
+    enough.removeEventListener('abort', giveUp)
     done.abort()
   }
 }

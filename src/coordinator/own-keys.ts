@@ -8,7 +8,14 @@ import { messageOf, PytiError } from '../errors.ts'
  */
 export function demandOwnKeys(
   root: RootState,
-  own: { reportKey: string; logKey: string; origin: string; witnesses: readonly string[]; size: number },
+  own: {
+    reportKey: string
+    logKey: string
+    origin: string
+    witnesses: readonly string[]
+    witnessThreshold: number | undefined
+    size: number
+  },
 ): void {
   const open = root.document.roles.log.keys.find(({ key }) => key === own.logKey)
   if (!open || own.size < open.fromIndex || own.size >= (open.toIndex ?? Number.POSITIVE_INFINITY))
@@ -18,9 +25,10 @@ export function demandOwnKeys(
   } catch (cause) {
     throw wrongKeys(messageOf(cause), cause)
   }
-  const asked = own.witnesses.filter(key => root.witnesses.includes(key)).length
-  if (asked < root.witnessThreshold)
-    throw wrongKeys(`${asked} of its witnesses are asked, ${root.witnessThreshold} must sign`)
+  const others = own.witnesses.filter(key => !root.witnesses.includes(key)).length
+  const sure = Math.max(0, (own.witnessThreshold ?? own.witnesses.length) - others)
+  if (sure < root.witnessThreshold)
+    throw wrongKeys(`${sure} of its witnesses sign for sure, ${root.witnessThreshold} must`)
 }
 
 function wrongKeys(why: string, cause?: unknown): PytiError {

@@ -1,10 +1,20 @@
-import type { SampleMaker } from '../pypi/fresh-sample.ts'
 import { putBytes } from '../store/blob-bytes.ts'
 import type { BlobStore } from '../store/store.ts'
+import type { Profile, Subject } from '../wire/job.ts'
+import type { Truth } from '../wire/truth.ts'
 import { profileFor } from './config.ts'
-import { jobFor } from './new-job.ts'
+import { jobFor, type Random } from './new-job.ts'
 import { newRecord } from './new-record.ts'
 import type { SubmitOptions } from './submit.ts'
+
+/** Makes a bundled sample that runs in this network, under a name nobody has seen. */
+export type SampleMaker = (network: Profile['network'], random: Random) => Promise<SampleFile>
+
+/** A distribution and what must come out of it. */
+export interface SampleFile extends Omit<Subject, 'size'> {
+  bytes: Uint8Array
+  truth: Truth
+}
 
 export interface SampleOptions extends SubmitOptions {
   makeSample: SampleMaker

@@ -4,9 +4,9 @@ import { Policy } from '../attest/policy.ts'
 import type { Ballot } from '../consensus/ballot.ts'
 import { type Cast, type Role, type Rules, roles } from '../consensus/decide.ts'
 import { PytiError } from '../errors.ts'
-import { Truth } from '../pypi/sample.ts'
 import { JobPhase, releaseReasons } from '../wire/commands.ts'
 import { Hex128, Job, jobId, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
+import { Truth } from '../wire/truth.ts'
 
 /** Milliseconds since the Unix epoch. */
 const Moment = z.int().min(0)

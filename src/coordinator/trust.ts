@@ -1,5 +1,6 @@
 import { membersOf } from '../attest/audit/roster-members.ts'
-import type { PolicyDocument, RosterDocument } from '../attest/documents.ts'
+import { type PolicyDocument, type RosterDocument, witnessesOf } from '../attest/documents.ts'
+import { noWitnesses, type Witnesses } from '../attest/log/checkpoint.ts'
 import type { RootDocument } from '../attest/root-document.ts'
 import { type Clock, dayOf } from '../clock.ts'
 import { Book, type Change } from '../consensus/book.ts'
@@ -36,8 +37,8 @@ export interface Trust {
   roster(): { index: number; document: RosterDocument } | undefined
   /** @param index of its leaf @throws PytiError `unknown-roster` */
   rosterAt(index: number): RosterDocument
-  /** Keys of the witnesses of the policy that held at a leaf. */
-  witnessesAt(index: number): readonly string[]
+  /** Those of the policy that held at a leaf. */
+  witnessesAt(index: number): Witnesses
   /** The newest roster among the first `size` leaves. */
   rosterBelow(size: number): { index: number; document: RosterDocument } | undefined
   /** Forgets all rosters but those with these indices, and those from `from` on. */
@@ -181,7 +182,10 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       if (!found) throw new PytiError('unknown-roster', `leaf ${index} of the log is no roster`)
       return found
     },
-    witnessesAt: index => policies.findLast(policy => policy.index < index)?.document.witnesses ?? [],
+    witnessesAt(index) {
+      const held = policies.findLast(policy => policy.index < index)
+      return held ? witnessesOf(held.document) : noWitnesses
+    },
     rosterBelow(size) {
       const index = Math.max(-1, ...[...rosters.keys()].filter(one => one < size))
       const document = rosters.get(index)

@@ -4,16 +4,11 @@ import { z } from 'zod'
 import { isCode } from '../errors.ts'
 import { sha256 } from '../wire/canonical.ts'
 import type { Profile } from '../wire/job.ts'
+import { Truth } from '../wire/truth.ts'
 import { makeDistributions, type SampleDistribution } from './make-distribution.ts'
-import { Truth } from './sample.ts'
 
 type Network = Profile['network']
-
-/** Makes a bundled sample that runs in this network, under a name nobody has seen. */
-export type SampleMaker = (
-  network: Network,
-  random: (bytes: number) => Uint8Array,
-) => Promise<SampleDistribution>
+type Random = (bytes: number) => Uint8Array
 
 interface Source {
   readonly folder: string
@@ -22,13 +17,10 @@ interface Source {
   readonly verdict?: Truth['verdict']
 }
 
-const Told = z.object({ verdict: Truth.shape.verdict })
-
-/** `pair.json` of a mimic and its twin, as far as it says what a report must say. */
+/** `pair.json` of a mimic and its twin, as far as it says what a report must say: of a twin only what it may say at most. */
 const Pair = z.object({
   network: z.enum(['any', 'dead', 'sinkhole']),
-  mimic: Told,
-  twin: Told,
+  mimic: z.object({ verdict: Truth.shape.verdict }),
   /** Other clocks it shows itself under, other projects it has to find. */
   clocks: z.unknown().optional(),
   projects: z.unknown().optional(),
@@ -39,7 +31,9 @@ const Pair = z.object({
  * are fresh each time; who compares the code with this repository can still tell.
  * @param samplesDir `samples` of the repository: samples, and below `mimics` pairs of harmful behaviour and its twin
  */
-export async function openSamples(samplesDir: string): Promise<SampleMaker> {
+export async function openSamples(
+  samplesDir: string,
+): Promise<(network: Network, random: Random) => Promise<SampleDistribution>> {
   const sources = [...(await samplesIn(samplesDir)), ...(await pairsIn(join(samplesDir, 'mimics')))]
   return async (network, random) => {
     const fit = sources.filter(source => source.network === 'any' || source.network === network)
@@ -72,10 +66,10 @@ async function pairsIn(dir: string): Promise<Source[]> {
   for (const name of await foldersIn(dir)) {
     const text = await readFile(join(dir, name, 'pair.json'), 'utf8').catch(() => undefined)
     if (text === undefined) continue
-    const { network, mimic, twin, clocks, projects } = Pair.parse(JSON.parse(text))
+    const { network, mimic, clocks, projects } = Pair.parse(JSON.parse(text))
     if (clocks !== undefined || projects !== undefined) continue
-    for (const [side, { verdict }] of Object.entries({ mimic, twin }))
-      sources.push({ folder: join(dir, name, side), network, verdict })
+    sources.push({ folder: join(dir, name, 'mimic'), network, verdict: mimic.verdict })
+    sources.push({ folder: join(dir, name, 'twin'), network })
   }
   return sources
 }
@@ -96,11 +90,11 @@ const third =
   'box bridge client forge helper hub kit lib parser pool queue router store sync tools utils view worker'
 
 /** Three words, which a project on the index might have as well. */
-function freshName(random: (bytes: number) => Uint8Array): string {
+function freshName(random: Random): string {
   return [first, second, third].map(words => pick(words.split(' '), random)).join('-')
 }
 
-function pick<T>(from: readonly T[], random: (bytes: number) => Uint8Array): T {
+function pick<T>(from: readonly T[], random: Random): T {
   const at = Number.parseInt(sha256(Buffer.from(random(8)).toString('hex')).slice(0, 8), 16) % from.length
   const picked = from[at]
   if (picked === undefined) throw new Error('there is nothing to pick from')

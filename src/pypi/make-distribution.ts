@@ -8,7 +8,8 @@ import { pack } from 'tar-stream'
 import { isCode, messageOf, PytiError } from '../errors.ts'
 import { sha256 } from '../wire/canonical.ts'
 import type { DistributionKind } from '../wire/job.ts'
-import { Sample, SampleProject, type Truth } from './sample.ts'
+import type { Truth } from '../wire/truth.ts'
+import { Sample, SampleProject } from './sample.ts'
 import { storedEntry, writeZip } from './zip-writer.ts'
 
 export interface SampleDistribution {

@@ -19,13 +19,16 @@ import { alive, pyti, strayFolders, targetsOn, testDriver } from '../helpers/loc
 const anywhere = '/ip4/127.0.0.1/tcp/0'
 const founders = ['founder-1', 'founder-2', 'founder-3', 'founder-4', 'founder-5', 'founder-6', 'founder-7']
 
-/** Processes as people would start them: a witness, a coordinator that names founders, and volunteers with real VMs. */
-describe('a weighed network with a witness', () => {
+/**
+ * Processes as people would start them: two witnesses and one that is gone, a coordinator that names founders, and volunteers
+ * with real VMs.
+ */
+describe('a weighed network of which two of three witnesses are there', () => {
   let dir: string
   let index: EmbeddedIndex
   let client: Client
   let target: Target
-  let witness: { key: string; url: string }
+  let witnesses: { key: string; url: string }[]
   let keys: { report: string; log: string }
   let bundle: string
   const nodes: ChildNode[] = []
@@ -56,15 +59,19 @@ describe('a weighed network with a witness', () => {
     const logKey = formatVkey(logNameOf(log.publicKey), 1, log.publicKey)
     const peers = await Promise.all(founders.map(async name => (await identityOf(name)).peerId))
 
-    const ofWitness = await start('witness', ['witness', '--log', logKey, '--http', '127.0.0.1:0'])
-    witness = { key: String(ofWitness.witnessKey), url: String(ofWitness.url) }
+    const witness = ['witness', '--log', logKey, '--http', '127.0.0.1:0']
+    const started = [await start('witness-1', witness), await start('witness-2', witness)]
+    witnesses = started.map(({ witnessKey, url }) => ({ key: String(witnessKey), url: String(url) }))
+    const gone = formatVkey('gone.example', 4, (await identityOf('witness-3')).publicKey)
+    const all = [...witnesses, { key: gone, url: 'http://127.0.0.1:1' }]
     const ofCoordinator = await start('coordinator', [
       'coordinator',
       '--listen',
       anywhere,
       ...peers.flatMap(peer => ['--founder', peer]),
-      '--witness',
-      `${witness.key}=${witness.url}`,
+      ...all.flatMap(({ key, url }) => ['--witness', `${key}=${url}`]),
+      '--witness-threshold',
+      '2',
     ])
     const [address = ''] = ofCoordinator.addresses
     keys = { report: ofCoordinator.reportKey ?? '', log: logKey }
@@ -98,7 +105,7 @@ describe('a weighed network with a witness', () => {
     const { checks, report } = await verifyBundle(bytes, {
       trustedKeys: [keys.report],
       logKey: keys.log,
-      witnesses: [witness.key],
+      witnesses: witnesses.map(({ key }) => key),
       distribution: { sha256: target.subject.sha256, size: target.subject.size },
     })
     const open = checks.filter(check => check.state !== 'ok').map(({ name, state }) => `${name} ${state}`)
@@ -111,7 +118,8 @@ describe('a weighed network with a witness', () => {
     const verified = await pyti(['verify', bundle, '--key', keys.report, '--log-key', keys.log])
     assert.equal(verified.code, 0, verified.stdout)
     const log = join(dir, 'coordinator', 'log')
-    const audited = await pyti(['audit', log, '--key', keys.log, '--witness', witness.key])
+    const seenBy = witnesses.flatMap(({ key }) => ['--witness', key])
+    const audited = await pyti(['audit', log, '--key', keys.log, ...seenBy])
     assert.equal(audited.code, 0, audited.stdout + audited.stderr)
     const why = await pyti(['why', target.subject.filename, '--log', log])
     assert.equal(why.code, 0, why.stdout + why.stderr)

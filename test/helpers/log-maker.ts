@@ -11,6 +11,7 @@ import {
   type PolicyDocument,
   type RosterDocument,
   type TaskDocument,
+  witnessesOf,
 } from '../../src/attest/documents.ts'
 import { attestationId } from '../../src/attest/dsse.ts'
 import { cosign, formatCheckpoint } from '../../src/attest/log/checkpoint.ts'
@@ -58,6 +59,8 @@ export async function makeLog(
     wobbles: 50,
     ring: 2,
     known: 0,
+    mute: [],
+    threshold: undefined,
     samples: 0,
     audits: 0,
     late: 0,
@@ -106,7 +109,8 @@ export class LogMaker {
       schema: 'pyti.policy/1',
       founders: founders.map(one => one.peerId),
       referees: referees.map(one => one.peerId),
-      witnesses: [this.witness.witnessVkey],
+      witnesses: [this.witness.witnessVkey, ...options.mute],
+      ...(options.threshold !== undefined && { witnessThreshold: options.threshold }),
       quorum: 3,
     }
   }
@@ -241,9 +245,7 @@ export class LogMaker {
   async #logBeacon(): Promise<{ index: number; size: number; value: string }> {
     const size = this.entries.length
     const checkpoint = await this.checkpoint()
-    const value = await beaconValue({ checkpoint }, parseVkey(this.log.logVkey), [
-      parseVkey(this.witness.witnessVkey),
-    ])
+    const value = await beaconValue({ checkpoint }, parseVkey(this.log.logVkey), witnessesOf(this.policy))
     const index = this.appendDocument('beacon', { schema: 'pyti.beacon/1', checkpoint })
     const beacon = { index, size, value }
     this.beacons.push(beacon)

@@ -82,4 +82,7 @@ export interface MakerOptions {
   /** The job before which most arrive; there are three founders and two referees until then. 0: all are there from the start. */
   late: number
   name: string
+  /** Witnesses besides the one that signs, and how many must. */
+  mute: readonly string[]
+  threshold: number | undefined
 }

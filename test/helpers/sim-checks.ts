@@ -103,7 +103,8 @@ export function createSimChecks(options: SimChecksOptions): SimChecks {
       waiting.push(async () => {
         if (document?.schema !== 'pyti.beacon/1') return fault(`job ${job.id} has no beacon`)
         const keys = options.witnesses.map(parseVkey)
-        checkDraw(job, await beaconValue(document, parseVkey(logKey), keys), fault)
+        const witnesses = { keys, threshold: keys.length }
+        checkDraw(job, await beaconValue(document, parseVkey(logKey), witnesses), fault)
       })
     }
     if (job.phase === 'reported' && bundle !== undefined)

@@ -4,8 +4,8 @@ import type { DistributionResult } from '../../src/cli/run-distributions.ts'
 import { systemClock } from '../../src/clock.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../../src/pypi/embedded-index.ts'
 import type { SampleDistribution } from '../../src/pypi/make-distribution.ts'
-import { contradictions } from '../../src/pypi/sample.ts'
 import type { TaskName } from '../../src/wire/job.ts'
+import { contradictions } from '../../src/wire/truth.ts'
 import { alive, runAll, strayFolders, targetsOn, vms } from './local-network.ts'
 
 /** Runs samples through real processes and VMs and holds each accepted report against the sample's truth. */

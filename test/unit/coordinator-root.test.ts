@@ -6,8 +6,10 @@ import { formatVkey } from '../../src/attest/log/note.ts'
 import { openRoots, type RootState } from '../../src/attest/root.ts'
 import type { RootDocument } from '../../src/attest/root-document.ts'
 import { firstRoot, nextRoot } from '../../src/attest/root-draft.ts'
+import { createRootState } from '../../src/attest/root-state.ts'
 import { createLedger } from '../../src/coordinator/ledger.ts'
 import { documentFrom } from '../../src/coordinator/log-documents.ts'
+import { demandOwnKeys } from '../../src/coordinator/own-keys.ts'
 import { openRecords } from '../../src/coordinator/records.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -19,15 +21,19 @@ import { rootFile, rootPeople, rootsMadeAt, rootWitnessKey } from '../helpers/ro
 
 const logIdentity = testIdentity('log')
 const expires = '2028-11-20T12:00:00Z'
-const first = firstRoot({
-  expires,
-  rootKeys: rootPeople.slice(0, 3).map(({ peerId }) => peerId),
-  threshold: 2,
-  reportKey: reportSigner.peerId,
-  logKey: formatVkey(`pyti.example/log/${logIdentity.peerId}`, 1, logIdentity.publicKey),
-  witnesses: [],
-  witnessThreshold: 0,
-})
+const origin = `pyti.example/log/${logIdentity.peerId}`
+const logKey = formatVkey(origin, 1, logIdentity.publicKey)
+const firstWith = (witnesses: string[]) =>
+  firstRoot({
+    expires,
+    rootKeys: rootPeople.slice(0, 3).map(({ peerId }) => peerId),
+    threshold: 2,
+    reportKey: reportSigner.peerId,
+    logKey,
+    witnesses,
+    witnessThreshold: witnesses.length,
+  })
+const first = firstWith([])
 const second = nextRoot(first, { expires })
 const signers = rootPeople.slice(0, 2)
 const stateOf = async (...documents: RootDocument[]): Promise<RootState> =>
@@ -64,6 +70,20 @@ it('logs a root when it is new, and once', async () => {
   await run(store, undefined)
   assert.deepEqual(await keyLeaves(store), [first, second])
   await assert.rejects(run(store, await stateOf(first)), told('root-rollback', /version 1.*version 2/))
+})
+
+it('refuses a root that asks for more witnesses than sign for sure', () => {
+  const witnesses = ['a.example', 'b.example', 'c.example'].map(name =>
+    formatVkey(name, 4, testIdentity(name).publicKey),
+  )
+  const root = createRootState(firstWith(witnesses.slice(0, 2)), [])
+  const own = { reportKey: reportSigner.peerId, logKey, origin, witnesses, size: 0 }
+  demandOwnKeys(root, { ...own, witnessThreshold: undefined })
+  // The two that sign may be the third and one of the others.
+  assert.throws(
+    () => demandOwnKeys(root, { ...own, witnessThreshold: 2 }),
+    told('wrong-keys', /1 of its witnesses sign for sure, 2 must/),
+  )
 })
 
 it('refuses a root that names other keys or other witnesses', async () => {

@@ -143,7 +143,7 @@ test('an answer that is no signature of that witness counts as none, and says wh
     const cosign = createCosigner({ network, witnesses: [{ vkey: witness.key, where }], clock })
     await assert.rejects(cosign(note, proveTo(9)), (error: Error & { code: string }) => {
       assert.equal(error.code, 'witness-missing')
-      assert.match(error.message, /^1 of 1 witnesses did not sign: one\.example: /)
+      assert.match(error.message, /^0 of 1 witnesses signed, 1 must: one\.example: /)
       assert.match(error.message, why)
       return true
     })
@@ -183,13 +183,52 @@ test('one that is missing is named, and the others are not waited for in vain', 
   const failed = assert.rejects(cosign(await log.note(9), proveTo(9)), (error: Error) => {
     assert.match(
       error.message,
-      /^2 of 3 witnesses did not sign: gone\.example: .*; mute\.example: no answer within/,
+      /^1 of 3 witnesses signed, 3 must: gone\.example: .*; mute\.example: no answer within/,
     )
     return true
   })
   await settled()
   await clock.advance(1_000)
   await failed
+})
+
+test('where two of three must sign, one that is mute is not waited for, and one that is late still counts', async () => {
+  const { network, join } = await openNetwork()
+  const good = await Promise.all(['one.example', 'two.example'].map(witnessNamed))
+  const slow = await witnessNamed('slow.example')
+  const witnesses = good.map((witness, n) => {
+    const { where, own } = join(`good ${n}`)
+    answerCheckpoints(own, witness)
+    return { vkey: witness.key, where }
+  })
+  const answer = Promise.withResolvers<void>()
+  let mute = false
+  const { where } = join('slow', async body => {
+    if (mute) return new Promise(() => {})
+    await answer.promise
+    return slow.addCheckpoint(body)
+  })
+  const all = [...witnesses, { vkey: slow.key, where }]
+  const cosign = createCosigner({
+    network,
+    clock,
+    witnesses: all,
+    threshold: 2,
+    timeoutMs: 10_000,
+    graceMs: 500,
+  })
+  const late = cosign(await log.note(9), proveTo(9))
+  await settled()
+  answer.resolve()
+  assert.match(await late, /— slow\.example /)
+
+  mute = true
+  const without = cosign(await log.note(12), proveTo(12))
+  await settled()
+  await clock.advance(500)
+  const note = await without
+  assert.match(note, /— one\.example (?:.|\n)*— two\.example /)
+  assert.doesNotMatch(note, /slow\.example/)
 })
 
 test('an HTTP server that stalls, floods or redirects is a witness that is missing', async () => {

@@ -25,6 +25,7 @@ import { toBase64, toHex } from '../../src/wire/bytes.ts'
 import { bundleOf, makeLog } from '../helpers/log-maker.ts'
 import type { Done, MadeLog, Tampering } from '../helpers/log-parts.ts'
 import { answerFrom, ring } from '../helpers/log-people.ts'
+import { testSigner } from '../helpers/small-log.ts'
 
 const hashes = (made: MadeLog) => made.entries.map(entry => leafHash(formatEntry(entry)))
 
@@ -266,6 +267,28 @@ async function* accusations(made: MadeLog): AsyncGenerator<Fault> {
   // Due after the last time the witness signed.
   if (first) yield await receiptFault(made, await rawEntry(made, first), made.maker.time + 1)
 }
+
+describe('fault proofs: witnesses', () => {
+  const absent = ['a.example', 'b.example'].map(name => testSigner(name).witnessVkey)
+  const accuse = async (mute: readonly string[], threshold?: number) => {
+    const made = await makeLog(3, 6, {}, { mute, threshold })
+    const last = (await makeLog(3, 9)).done.at(-1) ?? assert.fail()
+    return confirmFault(await receiptFault(made, await rawEntry(made, last), made.maker.time - 10))
+  }
+
+  it('so few that they may have missed newer trees prove no broken promise', async () => {
+    assert.equal((await accuse([])).kind, 'receipt')
+    await assert.rejects(accuse(absent.slice(1), 1), /so few witnesses may never have seen a newer tree/)
+    await assert.rejects(accuse(absent, 1), /so few witnesses/)
+  })
+
+  it('fewer than the policy asks for make no beacon', async () => {
+    await assert.rejects(
+      makeLog(3, 6, {}, { mute: absent }),
+      /1 of 3 witnesses signed the checkpoint, 3 must/,
+    )
+  })
+})
 
 describe('fault proofs: false ones', () => {
   it('proves nothing against honest entries', async t => {

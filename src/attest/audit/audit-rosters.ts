@@ -4,10 +4,9 @@ import { messageOf } from '../../errors.ts'
 import { toHex } from '../../wire/bytes.ts'
 import { canonicalJson } from '../../wire/canonical.ts'
 import { beaconValue } from '../beacon.ts'
-import type { PolicyDocument, RosterDocument } from '../documents.ts'
-import { openCheckpoint } from '../log/checkpoint.ts'
+import { type PolicyDocument, type RosterDocument, witnessesOf } from '../documents.ts'
+import { noWitnesses, openCheckpoint } from '../log/checkpoint.ts'
 import { rootAt } from '../log/merkle.ts'
-import { parseVkey } from '../log/note.ts'
 import { type AuditState, documentOf, keepRoster, type Leaf, loseBook } from './audit-state.ts'
 import { membersOf } from './roster-members.ts'
 
@@ -75,14 +74,14 @@ function vouchedFor({ founders, referees }: PolicyDocument, volunteer: string) {
   return founders.includes(volunteer) ? 'founder' : undefined
 }
 
-/** A beacon must be a checkpoint of this very tree, signed by the log and by every witness of the policy. */
+/** A beacon must be a checkpoint of this very tree, signed by the log and by as many witnesses as the policy asks for. */
 export async function auditBeacon(state: AuditState, leaf: Leaf): Promise<void> {
   const { index, entry } = leaf
   const { list, log, beacons } = state
   const beacon = await documentOf(state, leaf, 'pyti.beacon/1')
   if (!beacon) return
   try {
-    const witnesses = (state.policy?.witnesses ?? []).map(parseVkey)
+    const witnesses = state.policy ? witnessesOf(state.policy) : noWitnesses
     const value = await beaconValue(beacon, log.vkey, witnesses)
     const { checkpoint } = await openCheckpoint(beacon.checkpoint, log.vkey)
     const { size, root } = checkpoint

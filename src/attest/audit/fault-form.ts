@@ -11,7 +11,7 @@ import {
   RosterDocument,
   TaskDocument,
 } from '../documents.ts'
-import { type Checkpoint, openCheckpoint } from '../log/checkpoint.ts'
+import { type Checkpoint, noWitnesses, openCheckpoint, type Witnesses } from '../log/checkpoint.ts'
 import { type Entry, type EntryKind, parseEntry } from '../log/entry.ts'
 import { leafHash, verifyInclusion } from '../log/merkle.ts'
 import { parseVkey, type Vkey } from '../log/note.ts'
@@ -88,7 +88,7 @@ export const BrokenReceipt = z.strictObject({
   ...log,
   kind: z.literal('receipt'),
   receipt: Note,
-  /** Signed by the log and by every witness of the policy. */
+  /** Signed by the log and by as many witnesses as the policy asks for. */
   checkpoint: Note,
   /** What says who the witnesses are. */
   policy: ProvenDocument,
@@ -135,18 +135,15 @@ export function prove(condition: boolean, otherwise: string): asserts condition 
   if (!condition) throw new PytiError('not-a-fault', `this proves nothing: ${otherwise}`)
 }
 
-/** A checkpoint with the signatures of these keys, all of them, and no other byte. */
+/** A checkpoint with the signatures of the log and of enough of these witnesses, and no other byte. */
 export async function openHead(
   note: string,
   vkey: Vkey,
-  witnesses: readonly Vkey[] = [],
+  { keys, threshold }: Witnesses = noWitnesses,
 ): Promise<Checkpoint> {
-  const { checkpoint, witnesses: seenBy } = await openCheckpoint(note, vkey, witnesses)
-  prove(seenBy.length === witnesses.length, 'a witness did not sign the checkpoint')
-  prove(
-    note === bareNote(note, [vkey, ...witnesses]),
-    'the checkpoint holds more than the signatures it needs',
-  )
+  const { checkpoint, witnesses: seenBy } = await openCheckpoint(note, vkey, keys)
+  prove(seenBy.length >= threshold, 'too few witnesses signed the checkpoint')
+  prove(note === bareNote(note, [vkey, ...keys]), 'the checkpoint holds more than the signatures it needs')
   return checkpoint
 }
 

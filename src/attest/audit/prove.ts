@@ -1,10 +1,10 @@
 import { concatBytes, toBase64 } from '../../wire/bytes.ts'
 import type { Envelope } from '../../wire/envelope.ts'
 import { decodeBundle, encodeBundle } from '../bundle.ts'
-import type { PolicyDocument } from '../documents.ts'
+import { type PolicyDocument, witnessesOf } from '../documents.ts'
 import { type Entry, formatEntry } from '../log/entry.ts'
 import { inclusionProof } from '../log/merkle.ts'
-import { formatVkey, parseVkey } from '../log/note.ts'
+import { formatVkey } from '../log/note.ts'
 import type { FaultOf, ProvenDocument, ProvenEnvelope, ProvenLeaf } from './fault-form.ts'
 import { bareNote, type OpenLog } from './open-log.ts'
 
@@ -21,7 +21,7 @@ export function faultBase(log: OpenLog) {
 }
 
 /**
- * The fault of a promise that a tree does not keep: `log` is opened by a checkpoint that all witnesses of the policy signed
+ * The fault of a promise that a tree does not keep: `log` is opened by a checkpoint that enough witnesses of the policy signed
  * after the deadline. `policy` is the leaf of the last policy.
  * @param leaves hashes of all leaves, in order
  */
@@ -31,12 +31,12 @@ export async function brokenReceipt(
   policy: { index: number; entry: Entry; document: PolicyDocument },
   leaves: readonly Uint8Array[],
 ): Promise<FaultOf<'receipt'>> {
-  const witnesses = policy.document.witnesses.map(parseVkey)
+  const { keys } = witnessesOf(policy.document)
   return {
     ...faultBase(log),
     kind: 'receipt',
     receipt: bareNote(receipt, [log.vkey]),
-    checkpoint: bareNote(log.note, [log.vkey, ...witnesses]),
+    checkpoint: bareNote(log.note, [log.vkey, ...keys]),
     policy: await proveDocument(log, policy, policy.document),
     leaves: toBase64(concatBytes(...leaves)),
   }

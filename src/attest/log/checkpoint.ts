@@ -52,6 +52,14 @@ export function parseCheckpoint(body: string): Checkpoint {
   return { origin, size, root }
 }
 
+/** Who watches a log, and how many of them must have signed a checkpoint. */
+export interface Witnesses {
+  readonly keys: readonly Vkey[]
+  readonly threshold: number
+}
+
+export const noWitnesses: Witnesses = { keys: [], threshold: 0 }
+
 /**
  * Opens a signed checkpoint: the log itself must have signed it under the name that the checkpoint gives, and every
  * cosignature by one of the witnesses must hold. A key counts once, whatever its names, and that of the log never as a witness.

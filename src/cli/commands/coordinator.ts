@@ -44,6 +44,7 @@ interface Flags extends NodeFlags {
   founder: string[]
   referee: string[]
   witness: string[]
+  witnessThreshold?: number
   beacon?: string
   root?: string
   follow?: boolean
@@ -76,8 +77,13 @@ export function coordinatorCommand(): Command {
     .option('--referee <peerid...>', 'volunteers run by the community, which look into dissents', [])
     .option(
       '--witness <vkey=where...>',
-      'witnesses that sign every checkpoint: vkey, =, and their URL or peer id; none is published that lacks one of them',
+      'witnesses that sign every checkpoint: vkey, =, and their URL or peer id',
       [],
+    )
+    .option(
+      '--witness-threshold <k>',
+      'so many of the witnesses must have signed a checkpoint before it is published, more than half of them; all unless given',
+      positiveInteger,
     )
     .option(
       '--beacon <command>',
@@ -141,6 +147,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
       founders: flags.founder,
       referees: flags.referee,
       witnesses: witnesses.map(({ vkey }) => vkey),
+      ...(flags.witnessThreshold !== undefined && { witnessThreshold: flags.witnessThreshold }),
       pollMs: flags.pollSeconds * 1_000,
       profiles: images.map(image => ({
         image: image.id,
@@ -181,7 +188,12 @@ async function runCoordinator(flags: Flags): Promise<void> {
         random: randomBytes,
         compareVersions: compareVersionTexts,
         ...(witnesses.length > 0 && {
-          cosign: createCosigner({ witnesses, network, clock: systemClock }),
+          cosign: createCosigner({
+            witnesses,
+            threshold: flags.witnessThreshold,
+            network,
+            clock: systemClock,
+          }),
         }),
         ...(feed && { feed }),
         ...(flags.founder.length > 0 && { makeSample: await openSamples(join(repositoryDir, 'samples')) }),
