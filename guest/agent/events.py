@@ -46,6 +46,8 @@ _RULES = (
 #: Short numbers are pids only where they stand alone: `AVX512_ICL` and `cpython-313-x86_64` are not.
 _PID = re.compile(r"(?<!\d)(?<!\d\.)(?:\d{5,10}(?!\d)|(?<![A-Za-z_])\d{3,4}(?![\w])(?!-[a-z]))(?!\.\d)")
 _TEMPORARY_PATH = re.compile(r"(?<=\{tmp\}/)[^\s'\":;,]+")
+#: `tempfile` puts eight letters and digits between a prefix and a suffix.
+_PREFIXED = re.compile(r"tmp([a-z0-9_]{8})")
 _SUFFIX = re.compile(r"[a-z0-9_]{8}(?=$|\.)")
 #: Which letter follows which in words: of 5,000 random ends of eight letters and digits hardly one passes.
 _FOLLOWERS = (
@@ -85,14 +87,19 @@ def source_digest(source):
 
 
 def _temporary(part):
-    """A component below a temporary folder without the random end `tempfile` gives it."""
+    """A component below a temporary folder without the random name `tempfile` gives it."""
+    prefixed = _PREFIXED.match(part)
+    if prefixed and not _is_words(prefixed[1]):
+        return f"{{random}}{part[prefixed.end() :]}"
     match = _SUFFIX.search(part)
-    if match is None:
-        return part
-    words = [_WORD.fullmatch(word) for word in match[0].strip("_").split("_")]
-    if all(word and all(pair in _PAIRS for pair in map("".join, zip(word[1], word[1][1:]))) for word in words):
+    if match is None or _is_words(match[0]):
         return part
     return f"{part[: match.start()]}{{random}}{part[match.end() :]}"
+
+
+def _is_words(letters):
+    words = [_WORD.fullmatch(word) for word in letters.strip("_").split("_")]
+    return all(word and all(pair in _PAIRS for pair in map("".join, zip(word[1], word[1][1:]))) for word in words)
 
 
 class Events:

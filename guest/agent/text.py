@@ -9,6 +9,8 @@ _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3
 _PYTEST_TEMPORARY = re.compile(r"/tmp/pytest-of-[^/\s\]]+/pytest-\d+")
 _TEMPORARY = re.compile(r"\b(?:tmp|mesonpy-)[a-z0-9_]{8}\b")
 _PIP_TEMPORARY = re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b")
+#: What coverage appends to the data file of each process: pid and a random number, later also a digest.
+_COVERAGE = re.compile(r"\.(?:pid\d+\.X[0-9A-Za-z]{6}x(?:\.H[0-9A-Za-z]{10}h)?|\d+\.\d{6})(?=$|/)")
 _PID = re.compile(r"/proc/\d+/")
 
 
@@ -45,7 +47,8 @@ def template_path(path):
 
 def stable_path(path):
     """A templated path without the random parts of temporary names."""
-    return _PIP_TEMPORARY.sub("{random}", _TEMPORARY.sub("{random}", template_path(readable(path))))
+    path = _PIP_TEMPORARY.sub("{random}", _TEMPORARY.sub("{random}", template_path(readable(path))))
+    return _COVERAGE.sub(".{random}", path)
 
 
 def stable_id(node):

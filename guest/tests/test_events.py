@@ -24,6 +24,8 @@ class Templates(unittest.TestCase):
             ("/tmp/cckQ3xY9.o", "{tmp}/cc{random}.o"),
             ("/tmp/abcx1y2z3w4", "{tmp}/abc{random}"),
             ("/tmp/qkxzjwvb.txt", "{tmp}/{random}.txt"),
+            ("/tmp/tmp7s1qes6qcataaaa/bin/x", "{tmp}/{random}cataaaa/bin/x"),
+            ("/tmp/tmpdirectory/x", "{tmp}/tmpdirectory/x"),
             ("/tmp/downloader.sh /tmp/payload1", "{tmp}/downloader.sh {tmp}/payload1"),
             ("/tmp/pytest-of-user/pytest-12/test_a0", "{tmp}/test_a0"),
             ("/proc/4242/mem /dev/fd/63 pid=77", "/proc/{number}/mem /dev/fd/{number} pid={number}"),

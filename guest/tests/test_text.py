@@ -24,6 +24,9 @@ class Text(unittest.TestCase):
     def test_paths(self):
         self.assertEqual(text.stable_path("/home/user/.x"), "{home}/.x")
         self.assertEqual(text.stable_path("/home/userx"), "/home/userx")
+        for name in (".coverage.host.pid314.XDPjH9Yx.HNQIp837rWOh", ".coverage.host.pid7.XabcdEFx", ".coverage.host.314.012345"):
+            self.assertEqual(text.stable_path(f"/home/user/{name}"), "{home}/.coverage.host.{random}")
+        self.assertEqual(text.stable_path("/home/user/a.pid12"), "{home}/a.pid12")
         self.assertEqual(text.stable_path("/work/venv/bin/a\udcff"), "{scripts}/a\\xff")
 
     def test_excerpt_is_bounded(self):
