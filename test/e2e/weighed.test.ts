@@ -61,15 +61,17 @@ describe('a weighed network of which two of three witnesses are there', () => {
 
     const witness = ['witness', '--log', logKey, '--http', '127.0.0.1:0']
     const started = [await start('witness-1', witness), await start('witness-2', witness)]
-    witnesses = started.map(({ witnessKey, url }) => ({ key: String(witnessKey), url: String(url) }))
     const gone = formatVkey('gone.example', 4, (await identityOf('witness-3')).publicKey)
-    const all = [...witnesses, { key: gone, url: 'http://127.0.0.1:1' }]
+    witnesses = [
+      ...started.map(({ witnessKey, url }) => ({ key: String(witnessKey), url: String(url) })),
+      { key: gone, url: 'http://127.0.0.1:1' },
+    ]
     const ofCoordinator = await start('coordinator', [
       'coordinator',
       '--listen',
       anywhere,
       ...peers.flatMap(peer => ['--founder', peer]),
-      ...all.flatMap(({ key, url }) => ['--witness', `${key}=${url}`]),
+      ...witnesses.flatMap(({ key, url }) => ['--witness', `${key}=${url}`]),
       '--witness-threshold',
       '2',
     ])
@@ -106,6 +108,7 @@ describe('a weighed network of which two of three witnesses are there', () => {
       trustedKeys: [keys.report],
       logKey: keys.log,
       witnesses: witnesses.map(({ key }) => key),
+      minimumWitnesses: 2,
       distribution: { sha256: target.subject.sha256, size: target.subject.size },
     })
     const open = checks.filter(check => check.state !== 'ok').map(({ name, state }) => `${name} ${state}`)
@@ -115,12 +118,17 @@ describe('a weighed network of which two of three witnesses are there', () => {
   })
 
   it('is verified, audited and explained from the command line', async () => {
-    const verified = await pyti(['verify', bundle, '--key', keys.report, '--log-key', keys.log])
-    assert.equal(verified.code, 0, verified.stdout)
-    const log = join(dir, 'coordinator', 'log')
     const seenBy = witnesses.flatMap(({ key }) => ['--witness', key])
-    const audited = await pyti(['audit', log, '--key', keys.log, ...seenBy])
+    const enough = [...seenBy, '--witness-threshold', '2']
+    const verify = ['verify', bundle, '--key', keys.report, '--log-key', keys.log]
+    const verified = await pyti([...verify, ...enough])
+    assert.equal(verified.code, 0, verified.stdout)
+    const strict = await pyti([...verify, ...seenBy])
+    assert.match(strict.stdout, /FAILED .*2 of the 3 witnesses signed the checkpoint, 3 are wanted/)
+    const log = join(dir, 'coordinator', 'log')
+    const audited = await pyti(['audit', log, '--key', keys.log, ...enough])
     assert.equal(audited.code, 0, audited.stdout + audited.stderr)
+    assert.equal((await pyti(['audit', log, '--key', keys.log, ...seenBy])).code, 1)
     const why = await pyti(['why', target.subject.filename, '--log', log])
     assert.equal(why.code, 0, why.stdout + why.stderr)
   })

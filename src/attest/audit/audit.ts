@@ -19,8 +19,9 @@ import type { AuditStatistics } from './statistics.ts'
 export interface AuditOptions {
   /** C2SP vkey of the log; when left out, the key that its name holds. */
   readonly key?: string | undefined
-  /** C2SP vkeys of witnesses that must have signed the checkpoint. */
+  /** C2SP vkeys of witnesses, and how many of them must have signed the checkpoint: all when left out. */
   readonly witnesses?: readonly string[] | undefined
+  readonly minimumWitnesses?: number | undefined
   /** Checkpoints of this log that were seen before, here or elsewhere: signed notes. */
   readonly seen?: readonly string[] | undefined
   /** Documents of so many last leaves may still be on their way while the log grows. @default 0 */
@@ -154,7 +155,8 @@ function checkDue({ due, list, log, tail }: AuditState): void {
     else list.unknown('withdrawals', `the report of job ${job} is still to be withdrawn`)
 }
 
-function checkHead({ list, log }: AuditState, { key, witnesses = [] }: AuditOptions): void {
+function checkHead({ list, log }: AuditState, options: AuditOptions): void {
+  const { key, witnesses = [], minimumWitnesses: wanted = witnesses.length } = options
   const { checkpoint, vkey, witnesses: seenBy } = log
   list.say('checkpoint', `${checkpoint.origin}, ${checkpoint.size} leaves, root ${toHex(checkpoint.root)}`)
   if (key === undefined)
@@ -162,11 +164,11 @@ function checkHead({ list, log }: AuditState, { key, witnesses = [] }: AuditOpti
   else list.say('log-key', `the log is the trusted one, ${vkey.name}`)
   if (witnesses.length === 0)
     list.unknown('witnesses', 'no witness was named, so the log may show others another history')
-  else if (seenBy.length < witnesses.length)
+  else if (seenBy.length < wanted)
     list.fault(
       'witnesses',
       undefined,
-      `${seenBy.length} of ${witnesses.length} witnesses signed the checkpoint`,
+      `${seenBy.length} of ${witnesses.length} witnesses signed the checkpoint, ${wanted} are wanted`,
     )
   else list.say('witnesses', `seen by ${seenBy.map(one => one.vkey.name).join(', ')}`)
 }

@@ -9,7 +9,7 @@ import { encodeFault } from '../../attest/faults.ts'
 import { formatVkey } from '../../attest/log/note.ts'
 import { toHex } from '../../wire/bytes.ts'
 import { openLogSource } from '../log-source.ts'
-import { jsonOption, wholeNumber } from '../options.ts'
+import { jsonOption, positiveInteger, wholeNumber } from '../options.ts'
 import { exitCodes, note, print, printJson } from '../output.ts'
 import { findPaths } from '../paths.ts'
 import { openSeenHeads, readNote } from '../seen-heads.ts'
@@ -18,6 +18,7 @@ import { checkLine } from './verify.ts'
 interface Flags {
   key?: string
   witness?: string[]
+  witnessThreshold?: number
   seen?: string[]
   faults?: string
   tail: number
@@ -37,6 +38,7 @@ export function auditCommand(): Command {
     .argument('<log>', 'folder or http(s) URL with checkpoint, tile/ and document/')
     .option('--key <vkey>', 'key of the log that you trust, as a coordinator prints it')
     .option('--witness <vkey...>', 'keys of witnesses that must have signed its checkpoint')
+    .option('--witness-threshold <k>', 'so many of them must; all unless given', positiveInteger)
     .option('--seen <file...>', 'checkpoints of this log from elsewhere, which it must continue')
     .option('--faults <dir>', 'write each fault that can be proved as a file for `pyti verify`')
     .option('--tail <n>', 'documents of so many last leaves may still be on their way', wholeNumber, 256)
@@ -67,6 +69,7 @@ async function runAudit(where: string, flags: Flags): Promise<void> {
   const audit = await auditLog(source, {
     key: flags.key,
     witnesses: flags.witness,
+    minimumWitnesses: flags.witnessThreshold,
     seen,
     tail: flags.tail,
     onProgress(done, size) {

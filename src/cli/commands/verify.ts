@@ -19,6 +19,7 @@ interface Flags {
   root?: string
   logKey?: string
   witness?: string[]
+  witnessThreshold?: number
   fault?: string
   volunteers?: number
   json?: boolean
@@ -54,6 +55,7 @@ export function verifyCommand(): Command {
     .option('--root <file>', 'root file of the coordinator: it says which keys and witnesses to trust')
     .option('--log-key <vkey>', 'key of the log you trust, as a coordinator prints it')
     .option('--witness <vkey...>', 'keys of witnesses that must have signed its checkpoint')
+    .option('--witness-threshold <k>', 'so many of them must; all unless given', positiveInteger)
     .option(
       '--volunteers <n>',
       'how many agreeing volunteers you want to see, instead of what its class asks for',
@@ -87,6 +89,7 @@ async function verifyOne(path: string, flags: Flags, root: RootState | undefined
     ...(flags.key && { trustedKeys: flags.key }),
     ...(flags.logKey !== undefined && { logKey: flags.logKey }),
     ...(flags.witness && { witnesses: flags.witness }),
+    ...(flags.witnessThreshold !== undefined && { minimumWitnesses: flags.witnessThreshold }),
     ...(root && { root }),
     ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
   })
