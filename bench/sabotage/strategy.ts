@@ -14,6 +14,8 @@ export interface Strategy {
   /** Whether this run gives a wrong answer like no other. */
   isFaulty(operator: Operator, job: Job, random: Random): boolean
   question(random: Random): { truth: Answer; lie: Answer }
+  /** What it lies with is what was published of an earlier job on the file. */
+  readonly copies?: boolean
 }
 
 const never = () => false
@@ -45,6 +47,7 @@ export const strategies: Record<StrategyName, Strategy> = {
   A2c: {
     name: 'A2c',
     title: 'copies published evidence',
+    copies: true,
     lies: job => job.repeated,
     isFaulty: never,
     liesAlone: never,

@@ -143,6 +143,8 @@ export class Trial {
     answers.forEach((answer, index) => {
       const operator = all[index]
       if (answer === undefined || !operator) return
+      // The coordinator refuses what came for an earlier job (src/coordinator/intake.ts).
+      if (world.options.strategy.copies && answer === this.#task.job.lie) return
       const member = book.member(operator.id)
       if (!member) return
       const seat = seats[index]

@@ -147,7 +147,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     background,
     stopping: stopping.signal,
   })
-  const intake = createIntake({ network, jobs, records, blobs, config })
+  const intake = createIntake({ network, jobs, records, blobs, clock, config })
 
   const keepLog = createLogKeeper({
     publicBeacon: deps.publicBeacon,

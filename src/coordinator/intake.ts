@@ -1,5 +1,6 @@
 import { accusationOf } from '../attest/minority.ts'
 import { purlOf } from '../attest/report-statement.ts'
+import type { Clock } from '../clock.ts'
 import { ballotOf } from '../consensus/ballot.ts'
 import { PytiError } from '../errors.ts'
 import { CommandError } from '../net/command-error.ts'
@@ -17,6 +18,7 @@ export interface IntakeOptions {
   jobs: Jobs
   records: Records
   blobs: BlobStore
+  clock: Clock
   config: CoordinatorConfig
 }
 
@@ -50,7 +52,7 @@ async function takeIn(
   volunteer: string,
   { lease, envelope }: Handover,
   signal: AbortSignal,
-  { network, jobs, records, blobs }: IntakeOptions,
+  { network, jobs, records, blobs, clock }: IntakeOptions,
 ): Promise<string> {
   const record = await jobs.findByLease(lease)
   const seat = record?.seats.find(candidate => candidate.lease === lease)
@@ -62,16 +64,22 @@ async function takeIn(
   if (seatForSubmission(record, lease, attestation) === 'known') return attestation
   const bytes = await collect(network.fetchBlob(volunteer, blob, { signal }), blob.size)
   const rawData = await checkRawData(testimony, bytes, record.job)
+  const { keyed } = rawData.tasks.install?.stable ?? {}
+  const seen = keyed === undefined ? undefined : await records.keyed.get(keyed)
+  // What came before this job's nonce was drawn cannot have been worked out under it.
+  if (seen && seen.at < record.createdAt)
+    throw new PytiError('bad-submission', `what the task install found is a copy of job ${seen.job}`)
   for (const { sha256, size } of rawData.attachments)
     await blobs.put(sha256, network.fetchBlob(volunteer, { sha256, size }, { signal }))
   await blobs.put(blob.sha256, [bytes])
 
-  const stored = records.attestations.put(attestation, { job: record.id, volunteer, envelope })
+  const stored = [records.attestations.put(attestation, { job: record.id, volunteer, envelope })]
+  if (keyed !== undefined && !seen) stored.push(records.keyed.put(keyed, { job: record.id, at: clock.now() }))
   const submission = { attestation, rawData: blob, accusing: accusationOf(rawData) !== undefined }
   const event = { type: 'raw-data-accepted', lease, submission, ballot: ballotOf(rawData) } as const
   const { subject } = record.job
   const leaf = { kind: 'raw', id: attestation, subject: subject.sha256, purl: purlOf(subject) } as const
-  await jobs.apply(record.id, event, { writes: [stored], entries: [leaf] })
+  await jobs.apply(record.id, event, { writes: stored, entries: [leaf] })
   return attestation
 }
 

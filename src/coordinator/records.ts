@@ -54,6 +54,8 @@ export interface Records {
   rechecks: Repository<{ because: string; withdraw: boolean }>
   /** Reported jobs that a referee is to run again. */
   audits: Repository<Record<string, never>>
+  /** `keyed` of the task `install` -> the first job it came for, and when (milliseconds since the Unix epoch). */
+  keyed: Repository<{ job: string; at: number }>
   /** Reports that are not to be relied on any longer, by attestation id. */
   withdrawn: Repository<{ because: string; job: string }>
   /** Where following the index has arrived. */
@@ -78,6 +80,7 @@ export function openRecords(store: Store): Records {
     outbox: createRepository(store, 'outbox/', z.strictObject({})),
     rechecks: createRepository(store, 'recheck/', z.strictObject({ because: Sha256, withdraw: z.boolean() })),
     audits: createRepository(store, 'audit/', z.strictObject({})),
+    keyed: createRepository(store, 'keyed/', z.strictObject({ job: Sha256, at: z.int().min(0) })),
     withdrawn: createRepository(store, 'withdrawn/', z.strictObject({ because: Sha256, job: Sha256 })),
     cursors: createRepository(store, 'cursor/', z.strictObject({ cursor: z.string() })),
   }

@@ -8,6 +8,7 @@ import { readBlob } from '../../src/store/blob-bytes.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { sha256 } from '../../src/wire/canonical.ts'
 import type { JobStatus } from '../../src/wire/commands.ts'
+import type { Job } from '../../src/wire/job.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { fileRequest, type House, reportSigner, withHouse } from '../helpers/coordinator-house.ts'
 import { settled } from '../helpers/manual-clock.ts'
@@ -108,6 +109,28 @@ describe('coordinator: a job from submission to report', () => {
         found.filter(({ agreeing }) => !agreeing).map(({ volunteer }) => volunteer),
         [volunteers[1]?.peerId],
       )
+    }))
+
+  it('refuses what came for an earlier job on the file, and takes what follows from its own nonce', () =>
+    withHouse({}, async house => {
+      const keyedFor = (volunteer: TestVolunteer, job: Job, nonce: string) =>
+        withTask(honestRawData(volunteer, job), 'install', { keyed: sha256(nonce) })
+      const honest: typeof honestRawData = (volunteer, job) => keyedFor(volunteer, job, job.nonce)
+      const first = await house.coordinator.submit(fileRequest('sample'))
+      const volunteers = crowd(house, 4)
+      for (const volunteer of volunteers) await volunteer.hello()
+      for (const volunteer of volunteers) await workOnce(volunteer, honest)
+      await settled()
+      const { nonce } = (await openRecords(house.store).jobs.get(first))?.job ?? assert.fail()
+
+      await house.clock.advance(1_000)
+      const second = await house.coordinator.submit(fileRequest('sample'))
+      const [copier = assert.fail(), ...others] = volunteers
+      const copied = workOnce(copier, (volunteer, job) => keyedFor(volunteer, job, nonce))
+      await assert.rejects(copied, new RegExp(`is a copy of job ${first}`))
+      for (const volunteer of others) await workOnce(volunteer, honest)
+      await settled()
+      assert.equal((await status(house, second)).seats.filter(seat => seat.state === 'submitted').length, 2)
     }))
 
   it('makes no report when everybody says something else', () =>
