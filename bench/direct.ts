@@ -19,7 +19,7 @@ import type { Driver } from '../src/sandbox/vm.ts'
 import { openBlobStore } from '../src/store/blobs.ts'
 import type { JobResult } from '../src/volunteer/assemble.ts'
 import { type JobTools, type PreparedInputs, runJob } from '../src/volunteer/run-job.ts'
-import { type Backend, type Job, type Profile, type TaskName, taskNames } from '../src/wire/job.ts'
+import { type Backend, clockOf, type Job, type Profile, type TaskName, taskNames } from '../src/wire/job.ts'
 
 export interface DirectOptions {
   paths: Paths
@@ -137,7 +137,14 @@ export async function openDirect(options: DirectOptions): Promise<Direct> {
           await ready.session
             .warm(warmMs * driver.slowness, signal)
             .catch(error => ready.end().then(() => Promise.reject(error)))
-          const output = await runJobIn(ready, driver.slowness, { plan, files, wallSeconds, onEvent, signal })
+          const output = await runJobIn(ready, driver.slowness, {
+            plan,
+            files,
+            wallSeconds,
+            clockMs: clockOf(own),
+            onEvent,
+            signal,
+          })
           return { backend, kernel: output.hello.kernel, ...output }
         } finally {
           await slot.release()

@@ -47,6 +47,7 @@ export async function runTimed(
     let [firstEvent, setupEnd, lastEnd] = [0, 0, 0]
     const items = await ready.session.run(written, {
       wallMs: 600_000 * slowness,
+      clockMs: Date.now(),
       outputDisk: ready.outputDisk,
       signal,
       onEvent({ task, state }) {

@@ -62,7 +62,7 @@ export function createOurs(firstClass: JobClass): Scheme {
   }
 
   const follow = (change: Change) => {
-    if (change.type !== 'withdrawn' && !(change.type === 'tried' && change.bornOut)) return
+    if (change.type !== 'withdrawn' && !(change.type === 'tried' && change.result === 'borne-out')) return
     const job = reported.get(change.job)
     if (!job) return
     again.push(job)

@@ -41,7 +41,7 @@ _RULES = (
     (re.compile(r"(/fd/|/task/|\b(?:tracker_fd|pipe_handle|parent_pid|fd)=|\bmain\(|\b(?:pipe|socket|anon_inode):\[)\d+"), r"\1{number}"),
     (re.compile(r"(--jobserver-(?:auth|fds)=)\S+"), r"\1{random}"),
     (re.compile(r"(?<![0-9A-Za-z])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?![0-9A-Za-z])"), "{hex}"),
-    (re.compile(r"(?<!\d)\d{6,}(?!\d)"), "{number}"),
+    (re.compile(r"(?<!\d)\d{6,}(?:\.\d+)?(?!\d)"), "{number}"),
 )
 #: Short numbers are pids only where they stand alone: `AVX512_ICL` and `cpython-313-x86_64` are not.
 _PID = re.compile(r"(?<!\d)(?<!\d\.)(?:\d{5,10}(?!\d)|(?<![A-Za-z_])\d{3,4}(?![\w])(?!-[a-z]))(?!\.\d)")

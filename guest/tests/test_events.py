@@ -33,6 +33,7 @@ class Templates(unittest.TestCase):
             ("0x7f0de2f6d590 123e4567-e89b-12d3-a456-426614174000", "{address} {uuid}"),
             ("at 2026-11-20T16:30:01.5Z or 2026-11-20", "at {time} or {time}"),
             ("d41d8cd98f00b204e9800998ecf8427e 1700000000", "{hex} {number}"),
+            ("_modified_time = 1763679144.7012343, 1763679144.5", "_modified_time = {number}, {number}"),
             ("tcp 192.0.2.1:8443 and 127.0.0.1:8000", "tcp 192.0.2.1:8443 and 127.0.0.1:8000"),
         )
         for given, wanted in pairs:

@@ -3,7 +3,7 @@
  * attestations anybody can replay who was drawn, who answered, and what came of it.
  */
 import { z } from 'zod'
-import type { Change } from '../consensus/book.ts'
+import { type Change, runResults } from '../consensus/book.ts'
 import { jobClasses } from '../consensus/classes.ts'
 import { roles } from '../consensus/decide.ts'
 import { canonicalBytes, digestOf } from '../wire/canonical.ts'
@@ -44,9 +44,15 @@ const ChangeSchema: z.ZodType<Change> = z.discriminatedUnion('type', [
     type: z.literal('suspected'),
     job: Sha256,
     answer: Sha256,
+    intake: Sha256,
     volunteers: z.array(PeerIdText).max(100),
   }),
-  z.strictObject({ type: z.literal('tried'), job: Sha256, bornOut: z.boolean() }),
+  z.strictObject({
+    type: z.literal('tried'),
+    job: Sha256,
+    result: z.enum([...runResults, 'unresolved']),
+    referee: PeerIdText.optional(),
+  }),
   z.strictObject({
     type: z.literal('rests-on'),
     job: Sha256,
@@ -57,7 +63,7 @@ const ChangeSchema: z.ZodType<Change> = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('audited'),
     job: Sha256,
-    result: z.enum(['borne-out', 'refuted', 'other-intake']),
+    result: z.enum(runResults),
   }),
   z.strictObject({ type: z.literal('withdrawn'), job: Sha256 }),
 ])
@@ -72,6 +78,8 @@ export const TaskDocument = z.strictObject({
   /** Of class `K`: the job whose answer is expected again; or, in a trial, run again by a referee. */
   repeats: Sha256.optional(),
   trial: z.boolean().optional(),
+  /** Of class `K`: what the machines of the repeated job had in common, so that there is something to compare. */
+  platform: z.string().max(100).optional(),
   /** Operators that ran the repeated job and get no seat in this one. */
   without: z.array(OperatorName).max(1_000).optional(),
   /** On a bundled sample, whose truth the coordinator knows; there is no report. */
@@ -183,8 +191,8 @@ export const PolicyDocument = z.strictObject({
   founders: z.array(PeerIdText).max(10_000),
   referees: z.array(PeerIdText).max(1_000),
   /** Keys of those whose signatures a beacon needs, as C2SP vkeys, and of how many of them; of all when left out. */
-  witnesses: z.array(z.string().max(300)).max(20),
-  witnessThreshold: z.int().min(1).max(20).optional(),
+  witnesses: z.array(z.string().max(300)).max(10),
+  witnessThreshold: z.int().min(1).max(10).optional(),
   /** Of class `open`. */
   quorum: z.int().min(1).max(100),
 })

@@ -16,7 +16,7 @@ import { runJobIn } from '../sandbox/run-guest.ts'
 import type { Driver } from '../sandbox/vm.ts'
 import type { BlobStore } from '../store/store.ts'
 import type { JobTools } from '../volunteer/run-job.ts'
-import { backendFor, type Job } from '../wire/job.ts'
+import { backendFor, clockOf, type Job } from '../wire/job.ts'
 import { imageFinder } from './find-image.ts'
 import type { Paths } from './paths.ts'
 
@@ -125,7 +125,7 @@ export function jobTools(options: {
       const image = await findImage(job.profile.image, signal)
       const taken = await pool.take({ image, memoryMiB, diskMiB }, { signal, onCpu: onStart })
       try {
-        const guest = { plan, files, wallSeconds, onEvent, signal }
+        const guest = { plan, files, wallSeconds, clockMs: clockOf(job), onEvent, signal }
         const output = await runJobIn(taken.ready, driver.slowness, guest)
         return { backend: driver.backend, kernel: output.hello.kernel, ...output }
       } finally {

@@ -39,17 +39,21 @@ export type Change =
    * They gave one refuted answer that would have been a report had nobody else been asked, or that is one and a referee did not
    * come to it: a ring, or a job that does not repeat.
    */
-  | { type: 'suspected'; job: string; answer: string; volunteers: readonly string[] }
-  /** A referee ran a suspected job again and did or did not come to the suspected answer. */
-  | { type: 'tried'; job: string; bornOut: boolean }
+  | { type: 'suspected'; job: string; answer: string; intake: string; volunteers: readonly string[] }
+  /** A referee ran a suspected job again, or could not. */
+  | { type: 'tried'; job: string; result: RunResult | 'unresolved'; referee?: string }
   /** A live report, or what is said of a sample: the volunteers it rests on, their answer and its intake, comparable across jobs. */
   | { type: 'rests-on'; job: string; winners: readonly string[]; answer: string; intake: string }
   /** A referee ran the job of a live report again. */
-  | { type: 'audited'; job: string; result: AuditResult }
+  | { type: 'audited'; job: string; result: RunResult }
   | { type: 'withdrawn'; job: string }
 
-/** `other-intake`: the referee was given other files, as when a release was yanked meanwhile, so nothing can be compared. */
-export type AuditResult = 'borne-out' | 'refuted' | 'other-intake'
+/**
+ * What a referee's run says of an answer. `other-intake`: it was given other files, as when a release was yanked meanwhile, so
+ * nothing can be compared.
+ */
+export const runResults = ['borne-out', 'refuted', 'other-intake'] as const
+export type RunResult = (typeof runResults)[number]
 
 /** What a founder is credited with; without work it falls below `establishedChecks` in 90 days. */
 const vouchedChecks = 40_000
@@ -70,9 +74,14 @@ export interface Suspicion {
   readonly job: string
   /** Comparable across jobs: `acrossJobs`. */
   readonly answer: string
+  /** Digest of what went into the guest where nobody is suspected. */
+  readonly intake: string
   readonly volunteers: readonly string[]
-  /** Referee runs that did not bear it out. */
+  /** Referee runs that did not bear it out, and whose. */
   readonly refuted: number
+  readonly referees: readonly string[]
+  /** Runs that came to nothing. */
+  readonly unresolved: number
 }
 
 /**
@@ -80,6 +89,8 @@ export interface Suspicion {
  * other answer three times in ten, five runs miss it once in six times, thirty once in forty thousand.
  */
 export const ringRuns = 25
+/** Runs that may come to nothing, as when the index has the file no more, until nobody is suspected any longer. */
+const unresolvedMax = 10
 
 export interface LiveReport {
   readonly winners: readonly string[]
@@ -201,12 +212,12 @@ export class Book {
         this.#sawAlone(change.pair)
         break
       case 'suspected': {
-        const { job, answer, volunteers } = change
-        this.#suspicions.set(job, { job, answer, volunteers, refuted: 0 })
+        const { type: _, ...of } = change
+        this.#suspicions.set(change.job, { ...of, refuted: 0, referees: [], unresolved: 0 })
         break
       }
       case 'tried':
-        this.#tryAgain(change.job, change.bornOut)
+        this.#tryAgain(change)
         break
       case 'rests-on':
         this.#addReport(change)
@@ -250,12 +261,22 @@ export class Book {
     for (const { job, winners, banned } of this.restingOn([volunteer])) this.#weighRisk(job, winners, banned)
   }
 
-  #tryAgain(job: string, bornOut: boolean): void {
+  #tryAgain({ job, result, referee }: Extract<Change, { type: 'tried' }>): void {
     const suspicion = this.#suspicions.get(job)
     if (!suspicion) return
-    const refuted = suspicion.refuted + 1
-    if (bornOut || refuted >= ringRuns) this.#suspicions.delete(job)
-    else this.#suspicions.set(job, { ...suspicion, refuted })
+    const next = {
+      ...suspicion,
+      refuted: suspicion.refuted + (result === 'refuted' ? 1 : 0),
+      referees: [...new Set([...suspicion.referees, ...(referee === undefined ? [] : [referee])])],
+      unresolved: suspicion.unresolved + (result === 'unresolved' ? 1 : 0),
+    }
+    const isOver =
+      result === 'borne-out' ||
+      result === 'other-intake' ||
+      next.refuted >= ringRuns ||
+      next.unresolved >= unresolvedMax
+    if (isOver) this.#suspicions.delete(job)
+    else this.#suspicions.set(job, next)
   }
 
   #addReport({ job, winners, answer, intake }: Extract<Change, { type: 'rests-on' }>): void {

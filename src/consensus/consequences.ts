@@ -1,11 +1,10 @@
 /** What a job that has ended means for those who answered and for the reports that rest on them (volunteer-compute.md 7.3). */
 import {
-  type AuditResult,
   aloneTogetherMax,
   type Book,
   type Change,
-  type LiveReport,
   mayGraduate,
+  type RunResult,
   ringRuns,
   strikesOut,
 } from './book.ts'
@@ -47,7 +46,9 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
     book.apply(change, today)
     changes.push(change)
   }
-  const ring = closed.outcome === 'trial' ? tryRing(book, closed, make) : []
+  const isTrial =
+    closed.outcome === 'trial' || (closed.outcome === 'unresolved' && closed.repeats !== undefined)
+  const ring = isTrial ? tryAgain(book, closed, make) : []
   for (const { volunteer, result } of resultsOf(book, closed)) make({ type: 'answered', volunteer, result })
   for (const pair of aloneTogether(closed))
     if (book.aloneTogether(pair) < aloneTogetherMax) make({ type: 'alike', pair })
@@ -155,8 +156,10 @@ function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Chang
     .filter(group => group.length >= Math.max(ringLeast, quorum))
     .sort((a, b) => b.length - a.length)[0]
   if (!largest) return []
+  const right = answers.find(one => one.answer === accepted)
+  const [{ across: answer } = { across: '' }] = largest
   const volunteers = largest.map(one => one.volunteer).sort()
-  return [{ type: 'suspected', job, answer: largest[0]?.across ?? '', volunteers }]
+  return [{ type: 'suspected', job, answer, intake: right?.intake ?? '', volunteers }]
 }
 
 /**
@@ -164,29 +167,36 @@ function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Chang
  * one.
  * @returns whom to ban when it was the last one that had to refute them
  */
-function tryRing(
+function tryAgain(
   book: Book,
   { repeats = '', answers }: Closed,
   make: (change: Change) => void,
 ): { volunteer: string; why: 'ring' }[] {
   const [run] = answers
-  if (!run) return []
+  if (!run) {
+    if (book.suspicion(repeats)) make({ type: 'tried', job: repeats, result: 'unresolved' })
+    return []
+  }
   const report = book.report(repeats)
   if (report && !report.audited) {
-    const result = auditResult(report, run)
+    const { answer, intake, winners } = report
+    const result = resultOf(run, report)
     make({ type: 'audited', job: repeats, result })
-    if (result === 'refuted' && !book.suspicion(repeats))
-      make({ type: 'suspected', job: repeats, answer: report.answer, volunteers: report.winners })
+    // Where a referee is among them, two referees differ: the job does not repeat.
+    const isTrusted = winners.some(winner => book.member(winner)?.vouched === 'referee')
+    if (result === 'refuted' && !isTrusted && !book.suspicion(repeats))
+      make({ type: 'suspected', job: repeats, answer, intake, volunteers: winners })
   }
   const suspicion = book.suspicion(repeats)
   if (!suspicion) return []
-  const bornOut = run.across === suspicion.answer
-  make({ type: 'tried', job: repeats, bornOut })
-  if (bornOut || suspicion.refuted + 1 < ringRuns) return []
+  const result = resultOf(run, suspicion)
+  make({ type: 'tried', job: repeats, result, referee: run.volunteer })
+  const others = suspicion.referees.some(referee => referee !== run.volunteer)
+  if (result !== 'refuted' || suspicion.refuted + 1 < ringRuns || !others) return []
   return suspicion.volunteers.map(volunteer => ({ volunteer, why: 'ring' }))
 }
 
-function auditResult({ answer, intake }: LiveReport, run: Answer): AuditResult {
+function resultOf(run: Answer, { answer, intake }: { answer: string; intake: string }): RunResult {
   if (run.across === answer) return 'borne-out'
   return run.intake === intake ? 'refuted' : 'other-intake'
 }

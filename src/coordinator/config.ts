@@ -20,11 +20,13 @@ const CoordinatorConfigSchema = z.strictObject({
   /** Volunteers run by the community, which look into dissents. */
   referees: z.array(PeerIdText).max(1_000).default([]),
   /** C2SP vkeys of witnesses. */
-  witnesses: z.array(z.string().max(300)).max(20).default([]),
+  witnesses: z.array(z.string().max(300)).max(10).default([]),
   /** So many of them must sign a checkpoint before it is published and drawn from; all when left out. */
   witnessThreshold: z.int().min(1).optional(),
   /** Projects that very many others install (normalised names). */
   popular: z.array(z.string().max(200)).max(100_000).default([]),
+  /** A job for which the roster has had nobody for so long ends `unresolved`. */
+  undrawnMs: Ms.default(24 * 60 * minute),
   /** A drawn volunteer that is connected and does not take its seat is passed over after so long. */
   passMs: Ms.default(60 * second),
   /** Of 1,000 agreed jobs so many are repeated, before their report is out, to check one volunteer. */

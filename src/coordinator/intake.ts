@@ -67,7 +67,7 @@ async function takeIn(
   const { keyed } = rawData.tasks.install?.stable ?? {}
   const seen = keyed === undefined ? undefined : await records.keyed.get(keyed)
   // What came before this job's nonce was drawn cannot have been worked out under it.
-  if (seen && seen.at < record.createdAt)
+  if (seen && seen.job !== record.id && seen.at < record.createdAt)
     throw new PytiError('bad-submission', `what the task install found is a copy of job ${seen.job}`)
   for (const { sha256, size } of rawData.attachments)
     await blobs.put(sha256, network.fetchBlob(volunteer, { sha256, size }, { signal }))

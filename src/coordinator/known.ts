@@ -95,11 +95,12 @@ export async function tryRings({
 /** The same file and settings once more, for one volunteer, with a fresh nonce. */
 function repeatOf(
   record: JobRecord,
-  known: NonNullable<JobRecord['known']>,
+  known: Omit<NonNullable<JobRecord['known']>, 'platform'>,
   now: number,
   random: Random,
 ): JobRecord {
   const hex = () => Buffer.from(random(16)).toString('hex')
   const rules = rulesOf('K', { extra: 0, spotReferees: 0, referees: 0 })
-  return newJobRecord({ ...record.job, nonce: hex() }, now, rules, hex(), { known })
+  const platform = record.draw?.platform ?? ''
+  return newJobRecord({ ...record.job, nonce: hex() }, now, rules, hex(), { known: { ...known, platform } })
 }

@@ -35,7 +35,7 @@ export interface PublishOptions extends KnownOptions, BaselineOptions {
 }
 
 /**
- * Makes the report of a job that is agreed: signs and logs it, waits for a checkpoint over it, stores the bundle and marks the
+ * Ends an agreed job. Makes its report unless its answer was known or it is on a sample: signs and logs it, waits for a checkpoint over it, stores the bundle and marks the
  * job as reported. After a crash it goes on from what is on disk. Does nothing in other phases.
  * @throws PytiError `report-refused` when the finished bundle does not pass the check that readers make
  */
@@ -47,9 +47,11 @@ export async function publishReport(id: string, options: PublishOptions): Promis
     await jobs.apply(id, { type: 'checked' })
     return
   }
-  if (agreed.report === undefined && (await holdForKnown(agreed, options))) return
+  const wrong = agreed.sample ? await contradictionsIn(agreed, agreed.sample, options) : []
+  // A lie must not become what others are checked by.
+  if (agreed.report === undefined && wrong.length === 0 && (await holdForKnown(agreed, options))) return
   if (agreed.sample) {
-    await endSample(agreed, agreed.sample, options)
+    await endSample(agreed, wrong, options)
     return
   }
   const record = agreed.report === undefined ? await signReport(agreed, options) : agreed
@@ -74,27 +76,25 @@ export async function publishReport(id: string, options: PublishOptions): Promis
   log.info('report published', { job: id, filename: subject.filename, bundle: sha256, bytes: bytes.length })
 }
 
-/** Nothing is published of a bundled sample; referees look into an answer that is not what it is known to do. */
-async function endSample(record: JobRecord, truth: Truth, options: PublishOptions): Promise<void> {
-  const { jobs, records, log } = options
+/** What was agreed on about a sample, against what it is known to do. */
+async function contradictionsIn(record: JobRecord, truth: Truth, options: PublishOptions): Promise<string[]> {
   const decision = decide(castsOf(record), record.rules)
+  if (decision.kind !== 'accept') return []
+  const { agreeing, flaky } = decision
   const evidence = await gatherEvidence(record, options)
-  const wrong =
-    decision.kind === 'accept'
-      ? contradictions(
-          truth,
-          evaluate({
-            rawData: evidence
-              .filter(({ volunteer }) => decision.agreeing.includes(volunteer))
-              .map(({ rawData }) => rawData),
-            flaky: decision.flaky,
-          }),
-        )
-      : []
-  const isTried = wrong.length > 0 && (record.draw?.referees ?? 0) > 0
-  if (wrong.length > 0) log.warn('a sample was not told as what it is', { job: record.id, wrong })
-  const writes = isTried ? [records.audits.put(record.id, {})] : []
-  await jobs.apply(record.id, { type: 'checked' }, { writes })
+  const rawData = evidence.filter(({ volunteer }) => agreeing.includes(volunteer)).map(one => one.rawData)
+  return contradictions(truth, evaluate({ rawData, flaky }))
+}
+
+/** Nothing is published of a bundled sample; referees look into an answer that is not what it is known to do. */
+async function endSample(
+  { id, draw }: JobRecord,
+  wrong: readonly string[],
+  { jobs, records, log }: PublishOptions,
+): Promise<void> {
+  if (wrong.length > 0) log.warn('a sample was not told as what it is', { job: id, wrong })
+  const isTried = wrong.length > 0 && (draw?.referees ?? 0) > 0
+  await jobs.apply(id, { type: 'checked' }, { writes: isTried ? [records.audits.put(id, {})] : [] })
 }
 
 /** Signs the report and logs it, in the same batch as the end of the job. */

@@ -52,7 +52,7 @@ export interface Records {
   outbox: Repository<Record<string, never>>
   /** Jobs to be made again, by `JOB/BECAUSE`, and whether their report is to be withdrawn at once. */
   rechecks: Repository<{ because: string; withdraw: boolean }>
-  /** Reported jobs that a referee is to run again. */
+  /** Jobs whose report, or what was said of a sample, a referee is to look into. */
   audits: Repository<Record<string, never>>
   /** `keyed` of the task `install` -> the first job it came for, and when (milliseconds since the Unix epoch). */
   keyed: Repository<{ job: string; at: number }>

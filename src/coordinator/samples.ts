@@ -7,7 +7,7 @@ import { jobFor, type Random } from './new-job.ts'
 import { newRecord } from './new-record.ts'
 import type { SubmitOptions } from './submit.ts'
 
-/** Makes a bundled sample that runs in this network, under a name nobody has seen. */
+/** Makes a bundled sample that runs in this network, under a name drawn for it. */
 export type SampleMaker = (network: Profile['network'], random: Random) => Promise<SampleFile>
 
 /** A distribution and what must come out of it. */

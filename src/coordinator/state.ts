@@ -94,14 +94,15 @@ export const StoredJob = z.strictObject({
   /** Whether honest runs were seen to differ. */
   flaky: z.boolean().optional(),
   /**
-   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right; or, in a trial, the one that is
-   * suspected.
+   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right or, in a trial, looked into.
    */
   known: z
     .strictObject({
       of: Sha256,
       answer: Sha256,
       trial: z.boolean(),
+      /** What the machines of the repeated job had in common. */
+      platform: z.string().max(100),
       /** Operators that ran the repeated job. */
       without: z.array(OperatorName).max(1_000),
     })
@@ -183,7 +184,9 @@ export function taskOf({
 }: Pick<StoredJob, 'job' | 'rules' | 'salt' | 'known' | 'sample'>): TaskDocument {
   const task = { schema: 'pyti.task/1', job, jobClass: rules.jobClass, salt } as const
   if (sample) return { ...task, sample: true }
-  return known ? { ...task, repeats: known.of, trial: known.trial, without: known.without } : task
+  if (!known) return task
+  const { of, trial, without, platform } = known
+  return { ...task, repeats: of, trial, without, platform }
 }
 
 export function isOpen(record: StoredJob): boolean {

@@ -96,6 +96,8 @@ function passOver(job: JobRecord, volunteers: readonly string[]): StepResult {
 }
 
 function exhaust(job: JobRecord, now: number): StepResult {
+  if (isOpen(job) && !job.draw && job.rules.jobClass !== 'open')
+    return end(job, job, 'the network has had nobody who could be drawn for it', now)
   if (!isOpen(job) || job.wanted === 0 || liveSeats(job).length > 0) return { job, effects: [] }
   return end(job, job, `the roster has nobody left for another ${job.wantedRole}`, now)
 }

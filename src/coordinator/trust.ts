@@ -138,11 +138,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
       const again = closed.changes.flatMap(change => {
         if (change.type === 'withdrawn') return [recheck(change.job, record.id, true)]
-        if (change.type === 'audited' && change.result === 'other-intake')
-          return [recheck(change.job, record.id, false)]
-        // What was refuted is now borne out: the job does not repeat, which its report should say.
-        if (change.type === 'tried' && change.bornOut) return [recheck(change.job, record.id, false)]
-        return []
+        return isInDoubt(change, closed.changes, book) ? [recheck(change.job, record.id, false)] : []
       })
       return {
         writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...audits(record)],
@@ -196,6 +192,20 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         if (index !== current?.index && index < from && !indices.has(index)) rosters.delete(index)
     },
   }
+}
+
+/**
+ * Whether a referee's run leaves a report in doubt without convicting anybody: the job does not repeat, which its report should
+ * say, or it cannot be compared any more.
+ */
+function isInDoubt(
+  change: Change,
+  changes: readonly Change[],
+  book: Book,
+): change is Extract<Change, { job: string }> {
+  if (change.type !== 'audited' && change.type !== 'tried') return false
+  if (book.suspicion(change.job) || changes.some(({ type }) => type === 'banned')) return false
+  return change.type === 'tried' || change.result !== 'borne-out'
 }
 
 /** @throws PytiError `root-rollback` when the log has a later root, or another one with this version */

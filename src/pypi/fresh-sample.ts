@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { isCode } from '../errors.ts'
-import { sha256 } from '../wire/canonical.ts'
 import type { Profile } from '../wire/job.ts'
 import { Truth } from '../wire/truth.ts'
 import { makeDistributions, type SampleDistribution } from './make-distribution.ts'
@@ -28,7 +27,7 @@ const Pair = z.object({
 
 /**
  * Bundled samples as files nobody can look up: known-answer jobs are made of them (volunteer-compute.md 7.3). Name and digest
- * are fresh each time; who compares the code with this repository can still tell.
+ * are drawn each time; who compares names or code with this repository can still tell.
  * @param samplesDir `samples` of the repository: samples, and below `mimics` pairs of harmful behaviour and its twin
  */
 export async function openSamples(
@@ -95,8 +94,7 @@ function freshName(random: Random): string {
 }
 
 function pick<T>(from: readonly T[], random: Random): T {
-  const at = Number.parseInt(sha256(Buffer.from(random(8)).toString('hex')).slice(0, 8), 16) % from.length
-  const picked = from[at]
+  const picked = from[Buffer.from(random(4)).readUInt32BE() % from.length]
   if (picked === undefined) throw new Error('there is nothing to pick from')
   return picked
 }

@@ -62,6 +62,7 @@ export async function probeBackend(driver: Driver, context: ProbeContext): Promi
       image: context.image,
       plan: emptyPlan,
       files: [],
+      clockMs: Date.now(),
       memoryMiB: 256,
       diskMiB: 64,
       wallSeconds: 15,

@@ -38,14 +38,11 @@ interface Fence {
  */
 export class GuestSession {
   readonly #vm: Vm
-  readonly #wallClock: () => number
   readonly #frames: AsyncGenerator<Frame>
   #stage: SessionStage = 'booting'
 
-  /** @param wallClock milliseconds since 1970, given to the guest */
-  constructor(vm: Vm, wallClock: () => number) {
+  constructor(vm: Vm) {
     this.#vm = vm
-    this.#wallClock = wallClock
     this.#frames = decodeGuestFrames(vm.channel as AsyncIterable<Buffer>, limits.guestOutputBytes)
   }
 
@@ -87,19 +84,21 @@ export class GuestSession {
     job: WrittenJob,
     options: {
       wallMs: number
+      /** Where the guest's clock begins, in milliseconds since 1970. */
+      clockMs: number
       outputDisk: string
       onEvent?: (event: GuestEvent) => void
       signal?: AbortSignal
     },
   ): Promise<Map<string, Buffer>> {
-    const { wallMs, signal } = options
+    const { wallMs, clockMs, signal } = options
     const message = `the guest did not end within ${wallMs} ms`
     return this.#within({ ms: wallMs, code: 'guest-timeout', message, signal }, async () => {
       this.#stage = 'setting up'
       await this.#send(frameTypes.go, {
         job: { bytes: job.bytes, sha256: job.sha256 },
         entropy: randomBytes(32).toString('hex'),
-        clockMs: this.#wallClock(),
+        clockMs,
       })
       return collect(this.#frames, options.outputDisk, event => {
         if (event.task === 'setup' && event.state === 'end') this.#stage = 'working'

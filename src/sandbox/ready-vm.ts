@@ -65,7 +65,7 @@ export async function startVm(driver: Driver, shape: VmShape, options: BootOptio
       ...(templates !== undefined && { templates }),
     })
     options.onStart?.(vm)
-    const session = new GuestSession(vm, () => Date.now())
+    const session = new GuestSession(vm)
     const hello = await session.ready(bootMs * driver.slowness, signal)
     const bootMilliseconds = Math.round(performance.now() - started)
     return { vm, session, hello, shape, jobDisk, outputDisk, bootMilliseconds, end }

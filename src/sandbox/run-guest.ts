@@ -16,6 +16,8 @@ export interface GuestJob {
   files: { filename: string; path: string; size: number }[]
   /** Ceiling from GO to BYE, in native seconds. */
   wallSeconds: number
+  /** Where the guest's clock begins, in milliseconds since 1970. */
+  clockMs: number
   onEvent?: (event: GuestEvent) => void
   signal?: AbortSignal
 }
@@ -32,6 +34,7 @@ export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob):
     const written = await writeJob(ready.jobDisk, job.plan, job.files, job.signal)
     const items = await session.run(written, {
       wallMs: job.wallSeconds * 1000 * slowness,
+      clockMs: job.clockMs,
       outputDisk: ready.outputDisk,
       ...(job.onEvent && { onEvent: job.onEvent }),
       ...(job.signal && { signal: job.signal }),

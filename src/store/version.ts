@@ -6,7 +6,7 @@ const key = 'meta/schema'
 const Version = z.strictObject({ version: z.int().min(1) })
 
 /** The form of the keys and values this program writes. */
-export const schemaVersion = 1
+export const schemaVersion = 2
 
 /**
  * Makes sure that the store was written by this version, before anything else is read. An empty store is marked.

@@ -129,6 +129,14 @@ export const Job = z.strictObject({
 })
 export type Job = z.infer<typeof Job>
 
+/**
+ * Where the guest's clock begins, in milliseconds since 1970: the job says it, so that a run of another hour or day differs in
+ * nothing that honest volunteers must agree on.
+ */
+export function clockOf({ indexCutoff }: Pick<Job, 'indexCutoff'>): number {
+  return Date.parse(indexCutoff)
+}
+
 export function jobId(job: Job): string {
   return digestOf(job)
 }

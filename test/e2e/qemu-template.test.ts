@@ -114,6 +114,7 @@ describe('templates of QEMU', () => {
         plan: whole ? plan : { ...plan, tasks: [] },
         files: [{ filename, path: join(folder, filename), size: wheel.length }],
         wallSeconds: 60,
+        clockMs: Date.now(),
         onEvent: event => {
           if (event.task === 'import' && event.state === 'end') importedAt = Date.now()
         },

@@ -20,6 +20,7 @@ for (const driver of drivers)
       memoryMiB: 256,
       diskMiB: 64,
       wallSeconds: 30,
+      clockMs: Date.now(),
       runDir: paths.run,
     })
 

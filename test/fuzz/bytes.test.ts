@@ -78,9 +78,9 @@ function guest(bytes: Uint8Array): Vm {
 const disk = { bytes: 10, sha256: 'ab'.repeat(32) }
 const sessionCodes = ['bad-frame', 'output-too-large', 'guest-ended']
 async function items(bytes: Uint8Array): Promise<Map<string, Buffer> | undefined> {
-  const session = new GuestSession(guest(bytes), () => 1_760_000_000_000)
+  const session = new GuestSession(guest(bytes))
   await session.ready(9_000)
-  const run = () => session.run(disk, { wallMs: 9_000, outputDisk: '/dev/null' })
+  const run = () => session.run(disk, { wallMs: 9_000, clockMs: 1_760_000_000_000, outputDisk: '/dev/null' })
   return (await outcomeOf(sessionCodes, run)).value
 }
 

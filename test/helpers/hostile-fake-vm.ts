@@ -47,7 +47,7 @@ export async function sessionWith(parts: Buffer[]): Promise<Map<string, Buffer>>
       return ended.promise
     },
   }
-  const session = new GuestSession(vm, () => 0)
+  const session = new GuestSession(vm)
   await session.ready(10_000)
-  return session.run({ bytes: 0, sha256: digest('') }, { wallMs: 5_000, outputDisk: '/nowhere' })
+  return session.run({ bytes: 0, sha256: digest('') }, { wallMs: 5_000, clockMs: 0, outputDisk: '/nowhere' })
 }

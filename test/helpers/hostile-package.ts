@@ -89,6 +89,7 @@ export async function runPackage(
       const written = await writeJob(ready.jobDisk, plan, [{ filename, path, size: (await stat(path)).size }])
       const items = await ready.session.run(written, {
         wallMs: wallSeconds * 1000 * arena.slowness,
+        clockMs: Date.now(),
         outputDisk: ready.outputDisk,
         onEvent: event => {
           if (event.task === 'setup' && event.state === 'end') options.onWorking?.(trail)

@@ -58,7 +58,7 @@ export async function attack(arena: Arena, source: string, options: AttackOption
     const started = performance.now()
     try {
       const files = [{ filename: 'attack.py', path, size }]
-      const job = { plan: emptyPlan, files, wallSeconds, onEvent }
+      const job = { plan: emptyPlan, files, wallSeconds, clockMs: Date.now(), onEvent }
       fall.items = (await runJobIn({ ...ready, end }, arena.slowness, job)).items
     } catch (error) {
       if (!(error instanceof PytiError)) throw error

@@ -261,7 +261,9 @@ export const dishonest: Record<string, Case> = {
     options: { lies: 1_000, sleeps: 12, ring: 6 },
     close: close => ({
       ...close,
-      changes: close.changes.map(change => (change.type === 'tried' ? { ...change, bornOut: true } : change)),
+      changes: close.changes.map(change =>
+        change.type === 'tried' ? { ...change, result: 'borne-out' as const } : change,
+      ),
     }),
   },
   'lets the pool grow too fast': {
@@ -293,6 +295,13 @@ export const dishonest: Record<string, Case> = {
             ),
           }
         : roster,
+  },
+  'checks volunteers by another job than it says': {
+    jobs: 20,
+    check: 'decisions',
+    says: /it does not ask for what job [0-9a-f]{64} asked for/,
+    options: { known: 1_000, lies: 0, wobbles: 0 },
+    again: task => ({ ...task, job: { ...task.job, profile: { ...task.job.profile, hashSeed: 1 } } }),
   },
   'hides a report by calling its file a sample': {
     check: 'policy',

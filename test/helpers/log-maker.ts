@@ -359,7 +359,9 @@ export class LogMaker {
   #again({ job }: TaskDocument, known: { trial: boolean; without: string[] }, name: string): TaskDocument {
     const repeats = jobId(job)
     const salt = sha256(`${name} of ${repeats}`).slice(0, 32)
-    return { schema: 'pyti.task/1', job: { ...job, nonce: salt }, jobClass: 'K', salt, repeats, ...known }
+    const about = { schema: 'pyti.task/1', jobClass: 'K', salt, repeats, platform } as const
+    const task: TaskDocument = { ...about, job: { ...job, nonce: salt }, ...known }
+    return this.tampering.again?.(task) ?? task
   }
 
   async #end(

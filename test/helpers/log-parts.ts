@@ -13,6 +13,8 @@ export interface Tampering {
   before?(maker: LogMaker, job: number): void
   /** What is logged of a new job. */
   task?(task: TaskDocument, job: number): TaskDocument
+  /** What is logged of a job that repeats another one. */
+  again?(task: TaskDocument): TaskDocument
   /** Before the seats of a job are drawn; may log something else. */
   draw?(draw: NonNullable<CloseDocument['draw']>, made: Drawing): void | Promise<void>
   rules?(rules: Rules, job: number): Rules

@@ -277,8 +277,9 @@ test('the riskiest report is the one with the largest share of banned winners th
 test('a suspicion ends with the run that bears it out, or with the last one that does not', () => {
   const book = bookOf(3)
   const suspect = (job: string) =>
-    book.apply({ type: 'suspected', job, answer: 'x', volunteers: ['founder 0'] }, start)
-  const run = (job: string, bornOut: boolean) => book.apply({ type: 'tried', job, bornOut }, start)
+    book.apply({ type: 'suspected', job, answer: 'x', intake: 'files', volunteers: ['founder 0'] }, start)
+  const run = (job: string, bornOut: boolean) =>
+    book.apply({ type: 'tried', job, result: bornOut ? 'borne-out' : 'refuted' }, start)
   suspect('one')
   suspect('two')
   run('unknown', false)

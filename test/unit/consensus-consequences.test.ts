@@ -173,11 +173,11 @@ describe('standing alone together', () => {
 })
 
 /** Referees run the last job again. @returns what follows from the last of them */
-function tryAgain(book: Book, answer: string, times = ringRuns): Change[] {
+function tryAgain(book: Book, answer: string, times = ringRuns, referees = ['r1', 'r2']): Change[] {
   const repeats = `job ${jobs}`
   let changes: Change[] = []
   for (let n = 0; n < times; n += 1) {
-    const answers = [said('r1', answer, 'seat')]
+    const answers = [said(referees[n % referees.length] ?? '', answer, 'seat')]
     const closed = { job: `trial ${n} of ${repeats}`, outcome: 'trial', quorum: 1, repeats, answers } as const
     changes = settleClosed(book, closed, today)
   }
@@ -222,7 +222,12 @@ describe('rings', () => {
     const book = newBook()
     close(book, { right: ['a', 'r1'], lie: 'def' })
     tryAgain(book, 'right', ringRuns - 1)
-    assert.deepEqual(tryAgain(book, 'lie', 1)[0], { type: 'tried', job: `job ${jobs}`, bornOut: true })
+    assert.deepEqual(tryAgain(book, 'lie', 1)[0], {
+      type: 'tried',
+      job: `job ${jobs}`,
+      result: 'borne-out',
+      referee: 'r1',
+    })
     assert.deepEqual(bans(tryAgain(book, 'right')), [])
     assert.equal(book.member('d')?.banned, undefined)
   })
@@ -270,15 +275,55 @@ describe('audits of reports', () => {
     close(book, { right: 'abc' })
     tryAgain(book, 'other', 1)
     const changes = tryAgain(book, 'right', 1)
-    assert.deepEqual(changes[0], { type: 'tried', job: `job ${jobs}`, bornOut: true })
+    assert.deepEqual(changes[0], {
+      type: 'tried',
+      job: `job ${jobs}`,
+      result: 'borne-out',
+      referee: 'r1',
+    })
     assert.deepEqual([bans(tryAgain(book, 'other', ringRuns)), withdrawn(changes)], [[], []])
   })
 
-  test('nobody is suspected for files that were yanked since', () => {
+  test('nobody is suspected for files that were yanked since, however late it shows', () => {
     const book = newBook()
     close(book, { right: 'abc' })
     const changes = tryAgain(book, 'yanked', 1)
     assert.deepEqual([audits(changes), suspected(changes)], [['other-intake'], []])
+
+    close(book, { right: 'def' })
+    assert.deepEqual(suspected(tryAgain(book, 'other', 1)), ['def'])
+    const [tried] = tryAgain(book, 'yanked', 1)
+    assert.equal(tried?.type === 'tried' && tried.result, 'other-intake')
+    assert.deepEqual([...book.suspicions()], [])
+    assert.deepEqual(bans(tryAgain(book, 'other')), [])
+  })
+
+  test('one referee alone, whatever is wrong with it, brings nobody down', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    assert.deepEqual(bans(tryAgain(book, 'broken', ringRuns, ['r1'])), [])
+    assert.deepEqual([...book.suspicions()], [])
+  })
+
+  test('where a referee said the same, another that does not makes nobody suspected', () => {
+    const book = newBook()
+    close(book, { right: ['a', 'b', 'r3'] })
+    const changes = tryAgain(book, 'other', 1)
+    assert.deepEqual([audits(changes), suspected(changes)], [['refuted'], []])
+  })
+
+  test('where no referee can run the job any more, nobody stays suspected', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    tryAgain(book, 'other', 1)
+    const repeats = `job ${jobs}`
+    const lost = { outcome: 'unresolved', quorum: 1, repeats, answers: [] } as const
+    for (let n = 0; n < 10; n += 1) {
+      assert.equal([...book.suspicions()].length, 1, `after ${n} runs`)
+      const [tried] = settleClosed(book, { ...lost, job: `lost ${n}` }, today)
+      assert.deepEqual(tried, { type: 'tried', job: repeats, result: 'unresolved' })
+    }
+    assert.deepEqual([...book.suspicions()], [])
   })
 })
 

@@ -99,7 +99,7 @@ function live(book: Book, steps: readonly Step[]): Uint8Array[] {
       const [suspicion] = book.suspicions()
       if (!suspicion) break
       const across = run === trials.bearOut ? suspicion.answer : sha256('other')
-      close({ outcome: 'trial', answers: [said(5, across)], repeats: suspicion.job })
+      close({ outcome: 'trial', answers: [said(5 + (run % 2), across)], repeats: suspicion.job })
     }
   }
   return log
@@ -140,7 +140,7 @@ test('replaying the documents of the log on a fresh book gives an equal book, wh
       const text = (documents: Uint8Array[]) => documents.map(bytes => Buffer.from(bytes).toString())
       assert.deepEqual(text(live(replayed, future)), text(live(book, future)))
     }),
-    { seed, numRuns: 100 },
+    { seed, numRuns: 200 },
   )
   for (const type of [
     'banned',

@@ -129,7 +129,13 @@ it('a job whose answer is known stays of class K whatever its raw data says', ()
   const { hashSeed: _, ...profile } = testJob().profile
   const config = coordinatorConfig({ profiles: [profile] })
   const [volunteer = ''] = peers('founder', 1)
-  const known = { of: sha256('original'), answer: sha256('answer'), trial: false, without: [] }
+  const known = {
+    of: sha256('original'),
+    answer: sha256('answer'),
+    trial: false,
+    without: [],
+    platform: 'uml x86-64-v3',
+  }
   const made = newJobRecord(
     testJob(),
     0,

@@ -113,6 +113,21 @@ describe('coordinator that weighs answers', () => {
       )
     }))
 
+  it('ends a job for which nobody came in a day, and says so', () =>
+    withHouse({ config: { ...config, undrawnMs: 60_000 } }, async house => {
+      await arriveAll(house, 'founder', 8)
+      const nobodyHas = { backend: 'kvm' } as const
+      const job = await house.coordinator.submit(fileRequest('sample', nobodyHas))
+      await house.clock.advance(50_000)
+      assert.equal((await record(house, job)).phase, 'queued')
+      await house.clock.advance(20_000)
+      const { phase, reason } = await record(house, job)
+      assert.deepEqual(
+        [phase, reason],
+        ['unresolved', 'the network has had nobody who could be drawn for it'],
+      )
+    }))
+
   it('goes on where it was after a restart', () =>
     withHouse({ config }, async house => {
       const volunteers = await arriveAll(house, 'founder', 8)

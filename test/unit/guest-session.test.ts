@@ -56,9 +56,9 @@ const session = async (
   options: { bootMs?: number; wallMs?: number; outputDisk?: string; signal?: AbortSignal } = {},
 ) => {
   const { bootMs = 30_000, wallMs = 30_000, outputDisk = '/nowhere', signal } = options
-  const guest = new GuestSession(vm, () => 1_760_000_000_000)
+  const guest = new GuestSession(vm)
   await guest.ready(bootMs, signal)
-  return guest.run(disk, { wallMs, outputDisk, ...(signal && { signal }) })
+  return guest.run(disk, { wallMs, clockMs: 1_760_000_000_000, outputDisk, ...(signal && { signal }) })
 }
 
 describe('a session with a guest', () => {
@@ -184,7 +184,7 @@ describe('a session with a guest', () => {
 
   it('a clone says nothing first: its hello is known and it answers PING', async () => {
     const { vm, received } = fakeVm(whole, { greet: Buffer.alloc(0) })
-    const guest = new GuestSession({ ...vm, hello: Hello.parse(hello) }, () => 0)
+    const guest = new GuestSession({ ...vm, hello: Hello.parse(hello) })
     assert.equal((await guest.ready(30_000)).python, '3.13.5')
     assert.equal(received[0]?.[4], types.ping)
   })

@@ -55,7 +55,15 @@ async function openScene({ jobClass = 'N', shadows = 0, networks = {}, ranBy }: 
     clock.now(),
     rulesOf(jobClass, { extra: 0, spotReferees: 0, referees: 0 }),
     '00'.repeat(16),
-    ranBy && { known: { of: sha256('another'), answer: sha256('answer'), trial: false, without: ranBy } },
+    ranBy && {
+      known: {
+        of: sha256('another'),
+        answer: sha256('answer'),
+        trial: false,
+        without: ranBy,
+        platform: 'uml x86-64-v3',
+      },
+    },
   )
   // A seed with no hidden seats, so that the numbers below are those of the class.
   const seeds = Array.from({ length: 50 }, (_, n) => seedOf(sha256(`beacon ${n}`), made.id))

@@ -129,9 +129,9 @@ describe('a suspected group', () => {
     const book = new Book()
     for (const volunteer of volunteers)
       book.apply({ type: 'joined', volunteer, operator: volunteer, network: '', vouched: 'founder' }, 0)
-    book.apply({ type: 'suspected', job: 'it', answer: answerOfRun(answer), volunteers }, 0)
+    book.apply({ type: 'suspected', job: 'it', answer: answerOfRun(answer), intake: '', volunteers }, 0)
     const changes: Change[] = []
-    const runs = tryRing({ id: 'it', job: world.nextJob() }, { book, world, referees: ['r'] }, closed =>
+    const runs = tryRing({ id: 'it', job: world.nextJob() }, { book, world, referees: ['r', 's'] }, closed =>
       changes.push(...settleClosed(book, closed, 0)),
     )
     assert.equal(book.suspicion('it'), undefined)

@@ -7,7 +7,7 @@ import { isCode, PytiError } from '../../src/errors.ts'
 import { openLevelStore } from '../../src/store/level.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { createRepository, sortable } from '../../src/store/repository.ts'
-import { checkSchemaVersion } from '../../src/store/version.ts'
+import { checkSchemaVersion, schemaVersion } from '../../src/store/version.ts'
 import { collect, runStoreContract } from '../helpers/store-contract.ts'
 import { withDirectory } from '../helpers/temporary.ts'
 
@@ -81,10 +81,10 @@ describe('schema version', () => {
     const store = createMemoryStore()
     await checkSchemaVersion(store)
     await checkSchemaVersion(store)
-    assert.deepEqual(await store.get('meta/schema'), { version: 1 })
+    assert.deepEqual(await store.get('meta/schema'), { version: schemaVersion })
   })
   it('refuses a newer store', async () => {
-    await assert.rejects(checkSchemaVersion(await put({ version: 2 })), error =>
+    await assert.rejects(checkSchemaVersion(await put({ version: schemaVersion + 1 })), error =>
       isCode(error, 'store-too-new'),
     )
   })

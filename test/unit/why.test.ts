@@ -130,8 +130,8 @@ describe('why', async () => {
     assert.ok(suspicions.length > 0, 'nobody was suspected')
     for (const { job, volunteers } of suspicions.slice(0, 2)) {
       const runs = changes.flatMap(change => (change.type === 'tried' && change.job === job ? [change] : []))
-      const bornOut = runs.some(run => run.bornOut)
-      const refuted = runs.filter(run => !run.bornOut).length
+      const bornOut = runs.some(run => run.result === 'borne-out')
+      const refuted = runs.filter(run => run.result === 'refuted').length
       const about = only(await ask(made, job), 'job')
       const { leaf = -1, ...suspected } = about.suspected ?? assert.fail('it does not tell')
       assert.deepEqual(suspected, { job, volunteers, refuted, bornOut })

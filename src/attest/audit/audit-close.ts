@@ -1,12 +1,12 @@
 import { rulesOf } from '../../consensus/classes.ts'
 import { settleClosed } from '../../consensus/consequences.ts'
 import { messageOf } from '../../errors.ts'
-import { canonicalJson, sha256 } from '../../wire/canonical.ts'
+import { canonicalJson, digestOf, sha256 } from '../../wire/canonical.ts'
 import type { CloseDocument, PolicyDocument, TaskDocument } from '../documents.ts'
 import { auditDraw } from './audit-draw.ts'
 import { auditAnswers } from './audit-raw.ts'
 import { reportFaults } from './audit-reports.ts'
-import { type AuditState, type Closed, documentOf, type Leaf, loseBook } from './audit-state.ts'
+import { type AuditState, type Claim, type Closed, documentOf, type Leaf, loseBook } from './audit-state.ts'
 import { closedOf, decisionFaults } from './decisions.ts'
 
 /** The end of a job: everything that was decided about it, recomputed. */
@@ -77,39 +77,46 @@ function sayOf(change: unknown): string {
   return change === undefined ? 'nothing' : canonicalJson(change)
 }
 
-/** A job that repeats another one has its answer and leaves out who ran it, whichever of the two ended first. */
+/** A job that repeats another one asks for the same, has its answer and leaves out who ran it, whichever of the two ended first. */
 function auditKnown(
   { list, known, closed }: AuditState,
   index: number,
   close: CloseDocument,
   task: TaskDocument | undefined,
 ): void {
-  const across =
-    close.outcome === 'accepted'
-      ? close.seats.find(seat => seat.answer === close.accepted)?.across
-      : undefined
-  const original = { across, operators: namesOf(close.seats.map(seat => seat.operator)) }
-  closed.set(close.job, { index, report: close.report, ...original })
-  const claimed = known.get(close.job)
-  known.delete(close.job)
-  const judge = (
-    at: number,
-    repeats: string,
-    claim: { answer: string; without: string },
-    one: typeof original,
-  ) => {
-    if (one.across !== undefined && claim.answer !== one.across)
+  const { job, outcome, report, accepted, seats } = close
+  const isAccepted = outcome === 'accepted' || outcome === 'sample'
+  const across = isAccepted ? seats.find(seat => seat.answer === accepted)?.across : undefined
+  const asks = task && digestOf({ ...task.job, nonce: '' })
+  const platform = close.draw?.platform
+  const original = { across, asks, platform, operators: namesOf(seats.map(seat => seat.operator)) }
+  closed.set(job, { index, report, ...original })
+  const judge = (claim: Claim, repeats: string, one: typeof original) => {
+    const { index: at, answer, without } = claim
+    if (claim.asks !== one.asks && claim.asks !== undefined && one.asks !== undefined)
+      list.fault('decisions', at, `it does not ask for what job ${repeats} asked for`)
+    if (claim.platform !== one.platform)
+      list.fault('draws', at, `it is for another platform than job ${repeats} was`)
+    if (answer === undefined) return
+    if (answer !== one.across)
       list.fault('decisions', at, `the answer it calls known is not that of job ${repeats}`)
-    if (claim.without !== one.operators)
+    if (without !== one.operators)
       list.fault('seats', at, `those it leaves out are not the operators that had a seat in job ${repeats}`)
   }
-  if (claimed) judge(claimed.index, close.job, claimed, original)
+  for (const claim of known.get(job) ?? []) judge(claim, job, original)
+  known.delete(job)
   const { repeats, without = [] } = task ?? {}
-  if (close.outcome !== 'known' || repeats === undefined || close.accepted === undefined) return
-  const claim = { answer: close.accepted, without: namesOf(without) }
+  if (repeats === undefined) return
+  const claim = {
+    index,
+    asks,
+    platform: task?.platform,
+    answer: outcome === 'known' ? accepted : undefined,
+    without: namesOf(without),
+  }
   const repeated = closed.get(repeats)
-  if (!repeated) known.set(repeats, { index, ...claim })
-  else judge(index, repeats, claim, repeated)
+  if (repeated) judge(claim, repeats, repeated)
+  else known.set(repeats, [...(known.get(repeats) ?? []), claim])
 }
 
 function namesOf(operators: readonly string[]): string {

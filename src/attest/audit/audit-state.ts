@@ -55,8 +55,23 @@ export interface Closed {
   readonly index: number
   readonly report: string | undefined
   readonly across: string | undefined
+  /** Digest of the job without its nonce, where the job is out. */
+  readonly asks: string | undefined
+  /** It was drawn for. */
+  readonly platform: string | undefined
   /** Digest of the operators that had a seat. */
   readonly operators: string
+}
+
+/** What a job that repeats another one says of it. */
+export interface Claim {
+  readonly index: number
+  readonly asks: string | undefined
+  readonly platform: string | undefined
+  /** The one it calls known; a trial calls none so. */
+  readonly answer: string | undefined
+  /** Digest of the operators it leaves out. */
+  readonly without: string
 }
 
 /**
@@ -91,8 +106,8 @@ export interface AuditState {
   /** Reports whose job has not ended yet. */
   readonly reports: Map<string, SeenReport>
   readonly closed: Map<string, Closed>
-  /** Jobs whose answer was called known, by the one that they repeat and that has to bear them out. */
-  readonly known: Map<string, { index: number; answer: string; without: string }>
+  /** Of jobs that repeat one that has not ended yet, by that one, which has to bear them out. */
+  readonly known: Map<string, Claim[]>
   reportKey: string | undefined
   /** Which keys may sign, once the log has a document that says so. */
   root: RootState | undefined

@@ -148,7 +148,14 @@ async function auditWithdrawal(state: AuditState, leaf: Leaf): Promise<void> {
 /** A coordinator withdraws at its next round. */
 const withdrawnWithin = 1_000
 
-function checkDue({ due, list, log, tail }: AuditState): void {
+/** A job waits for the one that repeats it, and ends soon after it. */
+const claimedWithin = 10_000
+
+function checkDue({ due, known, list, log, tail }: AuditState): void {
+  for (const [job, claims] of known)
+    for (const { index } of claims)
+      if (index < log.checkpoint.size - Math.max(tail, claimedWithin))
+        list.fault('decisions', index, `job ${job}, which it repeats, has never ended`)
   for (const [job, { index }] of due)
     if (index < log.checkpoint.size - Math.max(tail, withdrawnWithin))
       list.fault('withdrawals', index, `the report of job ${job} should have been withdrawn long since`)

@@ -1,7 +1,7 @@
 import {
-  type AuditResult,
   aloneTogetherMax,
   type Change,
+  type RunResult,
   ringRuns,
   type Vouched,
 } from '../../consensus/book.ts'
@@ -33,7 +33,7 @@ export interface Chronicle {
   vouched(): VouchedFor[]
 }
 
-const auditWords: Record<AuditResult, string> = {
+const auditWords: Record<RunResult, string> = {
   'borne-out': 'it bears the report out',
   refuted: 'it does not bear the report out',
   'other-intake': 'with other files than the report, as if a release was yanked since; the job is made anew',
@@ -77,15 +77,17 @@ export function createChronicle(): Chronicle {
         ]
       }
       case 'tried': {
-        const { job, bornOut } = change
+        const { job, result } = change
         const before = suspected.get(job)
-        const refuted = (before?.refuted ?? 0) + (bornOut ? 0 : 1)
-        if (before) suspected.set(job, { ...before, refuted, bornOut })
-        return [
-          bornOut
-            ? `a referee came to the suspected answer to job ${job} too: it does not repeat, and nobody is suspected any more`
-            : `a referee did not come to the suspected answer to job ${job}: run ${refuted} of ${ringRuns}`,
-        ]
+        const refuted = (before?.refuted ?? 0) + (result === 'refuted' ? 1 : 0)
+        if (before) suspected.set(job, { ...before, refuted, bornOut: result === 'borne-out' })
+        const words = {
+          'borne-out': `a referee came to the suspected answer to job ${job} too: it does not repeat, and nobody is suspected any more`,
+          refuted: `a referee did not come to the suspected answer to job ${job}: run ${refuted} of ${ringRuns}`,
+          'other-intake': `a referee was given other files for job ${job}, so nobody can say any more, and nobody is suspected`,
+          unresolved: `no referee could run job ${job} again this time`,
+        }
+        return [words[result]]
       }
       case 'rests-on':
         return [`its report rests on ${change.winners.join(', ')}`]

@@ -1,33 +1,34 @@
 import { classes, refereesMin, rulesOf } from '../../consensus/classes.ts'
 import type { Rules } from '../../consensus/decide.ts'
 import { chance, extraSeats, seedOf } from '../../consensus/draw.ts'
-import { commonPlatform, platformOf } from '../../consensus/platform.ts'
+import { commonPlatform } from '../../consensus/platform.ts'
 import { canonicalJson } from '../../wire/canonical.ts'
 import { jobId } from '../../wire/job.ts'
 import type { CloseDocument, RosterDocument, TaskDocument } from '../documents.ts'
+import { membersOn } from './seats.ts'
 
-type Task = Pick<TaskDocument, 'job' | 'jobClass' | 'trial'>
+type Task = Pick<TaskDocument, 'job' | 'jobClass' | 'trial' | 'platform'>
 
 /**
- * The platform a job is drawn for, if the roster has enough operators on it: that of most volunteers whose answers count.
+ * The platform a job is drawn for, if the roster has enough operators on it: that of most volunteers whose answers count, or that
+ * of the job it repeats.
  * @returns undefined when it could not fill the seats of the job's class; then it waits for a later roster
  */
 export function platformIn({ members }: RosterDocument, task: Task): string | undefined {
+  if (task.platform !== undefined) {
+    const able = members.filter(({ referee }) => referee === (task.trial ?? false))
+    return membersOn(able, task.platform, task).length > 0 ? task.platform : undefined
+  }
   const counted = members.filter(member => member.established && !member.referee)
   const common = commonPlatform(counted, task.job.profile)
   if (!common) return undefined
-  if (task.trial) return refereesOn(members, common.platform, task).length > 0 ? common.platform : undefined
   return common.operators >= classes[task.jobClass].quorum ? common.platform : undefined
 }
 
 /** Referees that a roster has for a job, as its rules count them. */
 export function refereesIn({ members }: RosterDocument, platform: string, task: Task): number {
-  const referees = refereesOn(members, platform, task).length
+  const referees = membersOn(members, platform, task).filter(member => member.referee).length
   return referees < refereesMin ? 0 : referees
-}
-
-function refereesOn(members: RosterDocument['members'], platform: string, { job }: Task) {
-  return members.filter(member => member.referee && platformOf(member, job.profile) === platform)
 }
 
 /** The rules a drawn job has: those of its class, or of class X once somebody accuses, with what its salt hides in them. */

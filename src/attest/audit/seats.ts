@@ -121,7 +121,7 @@ export function skippedOf(
 export function isPlain({ outcome, seats, draw }: CloseDocument): boolean {
   const passed = new Set(draw?.passed)
   return (
-    outcome === 'accepted' &&
+    (outcome === 'accepted' || outcome === 'sample') &&
     seats.every(({ end, volunteer }) => untroubled.includes(end) && !passed.has(volunteer))
   )
 }
