@@ -89,11 +89,11 @@ def _section(root, name):
         if name.endswith(".toml"):
             data = tomllib.loads(text)
             if name != "pyproject.toml":
-                return data.get("pytest", {})
+                return _table(data.get("pytest"))
             tool = data.get("tool", {}).get("pytest")
             if not isinstance(tool, dict):
                 return None
-            return tool.get("ini_options", tool)
+            return _table(tool.get("ini_options", tool))
         parser = configparser.RawConfigParser(strict=False, interpolation=None)
         parser.read_string(text)
         section = "tool:pytest" if name == "setup.cfg" else "pytest"
@@ -102,6 +102,10 @@ def _section(root, name):
         return {} if name in ("pytest.ini", ".pytest.ini") else None
     except (tomllib.TOMLDecodeError, configparser.Error, AttributeError, RecursionError):
         return None
+
+
+def _table(value):
+    return value if isinstance(value, dict) else {}
 
 
 def _words(value):

@@ -137,6 +137,15 @@ class Events:
                 self._count(kind, key, times)
         self._pids |= other._pids
 
+    def merge_new(self, other):
+        """Takes in what another set has and this one has not: how often it is there does not change what is here already."""
+        self._pids |= other._pids
+        here = self._settled()
+        for kind, of_kind in other._counts.items():
+            for key, times in of_kind.items():
+                if self._settled_key(kind, key) not in here.get(kind, ()):
+                    self._count(kind, key, times)
+
     def know_pids(self, pids):
         """Numbers that are pids of the task: text such as `sh -c "echo $$"` and names of temporary sockets have them."""
         self._pids |= pids
@@ -153,9 +162,12 @@ class Events:
         for kind, of_kind in self._counts.items():
             here = counts.setdefault(kind, {})
             for key, times in of_kind.items():
-                key = key if kind in LITERAL or _has_port(kind, key[0]) else self._settle(key)
+                key = self._settled_key(kind, key)
                 here[key] = here.get(key, 0) + times
         return counts
+
+    def _settled_key(self, kind, key):
+        return key if kind in LITERAL or _has_port(kind, key[0]) else self._settle(key)
 
     def rows(self):
         """(rows, how many were omitted). A flood of one kind does not push out the others: each gets its share."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import discovery
 import environment
+import events
 import failures
 import layout
 import modules
@@ -66,12 +67,17 @@ def run_tests(job):
         # A plugin of some dependency that does not even load must not decide about this project.
         plan = {**plan, "autoload": False}
         first = run_suite(job, report, plan, runner, deadline, cover=cover)
+    # Whether there is time for more runs is no word about the package: they add what is new and no more.
+    seen = job.observation.events
+    job.observation.redirect(again := events.Events())
     runs = [first, *_repeat(job, report, plan, runner, deadline, first)]
     if not first.reason:
         job.tested = Tested(plan, runner, stable_names(first.outcomes), merge(runs), first.seconds)
     if lines and first.outcomes and not first.reason:
         measured = first if own_lines.IS_CHEAP else _measure(job, report, plan, runner, deadline, first, lines)
         _cover(job, report, lines, measured)
+    job.observation.redirect(seen)
+    seen.merge_new(again)
     _judge(job, report, runs, tops)
     if any(run.tampered for run in runs):
         job.observation.events.add("tamper", "test-channel")

@@ -82,6 +82,17 @@ class Rows(unittest.TestCase):
         ])  # fmt: skip
         self.assertEqual([(row["what"], row["times"]) for row in rows[2:]], [("a", "many"), ("b", "few"), ("bb", "few"), ("c", "once")])
 
+    def test_what_is_run_again_adds_what_is_new_and_counts_nothing_twice(self):
+        again = events.Events()
+        self.events.add("exec", "sh -c 4242")
+        self.events.know_pids({4242})
+        again.know_pids({5151})
+        for what in ("sh -c 5151", "sh -c 5151", "only then"):
+            again.add("exec", what)
+        self.events.merge_new(again)
+        rows, _ = self.events.rows()
+        self.assertEqual([(row["what"], row["times"]) for row in rows], [("only then", "once"), ("sh -c {pid}", "once")])
+
     def test_order_does_not_matter_not_even_beyond_the_limit(self):
         made = [("exec", f"run-{number:x}z") for number in range(9000)] + [("tamper", "x"), ("kill", "SIGKILL all")]
         answers = []

@@ -3,9 +3,10 @@
  * attestations anybody can replay who was drawn, who answered, and what came of it.
  */
 import { z } from 'zod'
-import { type Change, runResults } from '../consensus/book.ts'
+import type { Change } from '../consensus/book.ts'
 import { jobClasses } from '../consensus/classes.ts'
 import { roles } from '../consensus/decide.ts'
+import { runResults } from '../consensus/run-result.ts'
 import { canonicalBytes, digestOf } from '../wire/canonical.ts'
 import { Backend, Hex128, Job, OperatorName, PeerIdText, Sha256 } from '../wire/job.ts'
 import type { Witnesses } from './log/checkpoint.ts'

@@ -4,6 +4,7 @@ import type { Backend } from '../wire/job.ts'
 import { type ChildNode, startChildNode } from './child-node.ts'
 import type { NodeEvent } from './events.ts'
 import type { Paths } from './paths.ts'
+import { untilAborted } from './shutdown.ts'
 
 /** A whole network on loopback: one coordinator and some volunteers, each an operating-system process. */
 export interface LocalNetwork {
@@ -23,9 +24,13 @@ export async function startLocalNetwork(options: {
   python: string
   /** `--index` of the volunteers, when it is not the one pip uses. */
   index?: string
+  /** Ends the waiting for nodes that are not ready yet. */
+  signal: AbortSignal
   onEvent: (node: string, event: NodeEvent) => void
 }): Promise<LocalNetwork> {
-  const { paths, onEvent } = options
+  const { paths, signal, onEvent } = options
+  const inTime = <T>(ready: Promise<T>): Promise<T> =>
+    Promise.race([ready, untilAborted(signal).then(() => Promise.reject(signal.reason))])
   await mkdir(paths.cache, { recursive: true, mode: 0o755 })
   const dir = await mkdtemp(join(paths.cache, `network-${process.pid}-`))
   const nodes: ChildNode[] = []
@@ -52,13 +57,14 @@ export async function startLocalNetwork(options: {
       addresses,
       reportKey = '',
       logKey = '',
-    } = await start('coordinator', ['coordinator', '--quorum', String(quorum), '--python', options.python])
-      .ready
+    } = await inTime(
+      start('coordinator', ['coordinator', '--quorum', String(quorum), '--python', options.python]).ready,
+    )
     const address = addresses[0] ?? ''
     let count = 0
     const addVolunteer = async () => {
       count++
-      await start(`volunteer-${count}`, [
+      const node = start(`volunteer-${count}`, [
         'volunteer',
         '--coordinator',
         address,
@@ -67,7 +73,8 @@ export async function startLocalNetwork(options: {
         '--python',
         options.python,
         ...(options.index === undefined ? [] : ['--index', options.index]),
-      ]).ready
+      ])
+      await inTime(node.ready)
     }
     await Promise.all(Array.from({ length: options.volunteers }, addVolunteer))
     return {

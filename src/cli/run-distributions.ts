@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { agreeingRawData } from '../attest/agreeing.ts'
 import { decodeBundle } from '../attest/bundle.ts'
 import { type Verification, verifyBundle } from '../attest/verify.ts'
@@ -76,6 +76,7 @@ export async function runDistributions(options: RunOptions): Promise<void> {
     backend: options.backend,
     python: options.python,
     ...(options.index !== undefined && { index: options.index }),
+    signal,
     onEvent: (node, event) => {
       if (event.event === 'job') changed.add(String(event.job))
       progress.event(node, event)
@@ -121,7 +122,9 @@ async function watch(
   const open = new Map(jobs.map(job => [job.id, job.target]))
   for (let round = 0; open.size > 0; round++) {
     options.signal.throwIfAborted()
-    const dead = network.nodes().find(node => node.process.exitCode !== null)
+    const dead = network
+      .nodes()
+      .find(({ process: { exitCode, signalCode } }) => exitCode !== null || signalCode !== null)
     if (dead) throw new PytiError('node-failed', `${dead.name} ended unexpectedly:\n${dead.log()}`)
     // Asked about when the coordinator says that a job changed; now and then about all, as an event may get lost.
     const due = round % fullRound === 0 ? [...open.keys()] : [...changed]
@@ -232,7 +235,7 @@ async function saveLogs(
   for (const { name, sha256, size } of rawData?.attachments ?? []) {
     try {
       await mkdir(dir, { recursive: true })
-      await writeFile(join(dir, name.replace('logs/', '')), await client.fetch({ sha256, size }))
+      await writeFile(join(dir, basename(name)), await client.fetch({ sha256, size }))
     } catch (error) {
       progress.line(`log ${name} could not be fetched: ${messageOf(error)}`)
     }

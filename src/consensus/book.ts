@@ -3,6 +3,7 @@
  * (volunteer-compute.md 7.3). Credibility only excludes and weighs; it never makes a seat superfluous.
  */
 import { addCheck, afterStrike, checksOn, type Standing } from './credibility.ts'
+import type { RunResult } from './run-result.ts'
 
 export type Vouched = 'founder' | 'referee'
 
@@ -47,13 +48,6 @@ export type Change =
   /** A referee ran the job of a live report again. */
   | { type: 'audited'; job: string; result: RunResult }
   | { type: 'withdrawn'; job: string }
-
-/**
- * What a referee's run says of an answer. `other-intake`: it was given other files, as when a release was yanked meanwhile, so
- * nothing can be compared.
- */
-export const runResults = ['borne-out', 'refuted', 'other-intake'] as const
-export type RunResult = (typeof runResults)[number]
 
 /** What a founder is credited with; without work it falls below `establishedChecks` in 90 days. */
 const vouchedChecks = 40_000

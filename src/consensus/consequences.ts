@@ -1,14 +1,7 @@
 /** What a job that has ended means for those who answered and for the reports that rest on them (volunteer-compute.md 7.3). */
-import {
-  aloneTogetherMax,
-  type Book,
-  type Change,
-  mayGraduate,
-  type RunResult,
-  ringRuns,
-  strikesOut,
-} from './book.ts'
+import { aloneTogetherMax, type Book, type Change, mayGraduate, ringRuns, strikesOut } from './book.ts'
 import type { Role } from './decide.ts'
+import type { RunResult } from './run-result.ts'
 
 export interface Answer {
   readonly volunteer: string

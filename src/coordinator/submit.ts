@@ -39,9 +39,9 @@ export async function submitJob(request: JobRequest, options: SubmitOptions): Pr
 
 function findSame(job: Job, jobs: Jobs): string | undefined {
   const wanted = essence(job)
+  // Those that check volunteers get no report.
   for (const record of jobs.unfinished())
-    if (isOpen(record) && record.job.subject.sha256 === job.subject.sha256 && essence(record.job) === wanted)
-      return record.id
+    if (isOpen(record) && !record.known && !record.sample && essence(record.job) === wanted) return record.id
   return undefined
 }
 

@@ -63,6 +63,11 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
+/** Whether this machine failed, and not the file: the answer of a system call. */
+export function isHostTrouble(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}
+
 export function tooLarge({ filename, size }: DownloadRequest, ceiling: number): PytiError {
   return new PytiError('too-large', `${filename} is larger than ${ceiling} bytes`, {
     details: { ceiling, ...(size === undefined ? {} : { size }) },

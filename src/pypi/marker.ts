@@ -8,6 +8,13 @@ export type Marker =
 
 const token =
   /\s*(?:(\(|\))|(<=|>=|<|>|===|==|!=|~=|not\s+in\b|in\b)|('[^']*'|"[^"]*")|([A-Za-z_][A-Za-z0-9_.]*))/y
+/** Those of the dependency specifiers' grammar (PEP 508), with the old spellings that uv takes too. */
+const variables = new Set([
+  ...['os_name', 'sys_platform', 'platform_machine', 'platform_python_implementation', 'platform_release'],
+  ...['platform_system', 'platform_version', 'python_version', 'python_full_version', 'implementation_name'],
+  ...['implementation_version', 'extra', 'extras', 'dependency_groups', 'python_implementation'],
+  ...['os.name', 'sys.platform', 'platform.version', 'platform.machine', 'platform.python_implementation'],
+])
 const maximumTokens = 2_000
 const maximumDepth = 50
 
@@ -99,7 +106,7 @@ function tokenize(text: string): string[] | undefined {
 }
 
 function isOperand(text: string | undefined): text is string {
-  return text !== undefined && /^(?:['"]|[A-Za-z_])/.test(text) && !/^(?:and|or|in|not)$/.test(text)
+  return text !== undefined && (/^['"]/.test(text) || variables.has(text))
 }
 
 function isOperator(text: string): boolean {

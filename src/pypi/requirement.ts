@@ -72,10 +72,21 @@ function parseSpecifier(text: string): string | undefined {
     .filter(part => part !== '')
   const normal = clauses.map(part => {
     const [, operator = '', version = ''] = clause.exec(part) ?? []
-    const known = operator === '===' || parseVersion(version.replace(/\.\*$/, ''))
-    return operator !== '' && known ? operator + version : undefined
+    return fits(operator, version) ? operator + version : undefined
   })
   return normal.includes(undefined) ? undefined : normal.join(',')
+}
+
+/** What PEP 440 lets an operator be used with: uv takes no line with anything else, and no lock with such a line. */
+function fits(operator: string, version: string): boolean {
+  const isPrefix = version.endsWith('.*')
+  const parsed = parseVersion(isPrefix ? version.slice(0, -2) : version)
+  if (!parsed) return false
+  if (operator === '==' || operator === '!=')
+    return !isPrefix || (parsed.local.length === 0 && parsed.dev === undefined)
+  if (operator === '===') return !isPrefix
+  if (isPrefix || parsed.local.length > 0) return false
+  return operator !== '' && (operator !== '~=' || parsed.release.length > 1)
 }
 
 function isIdentifier(text: string): boolean {

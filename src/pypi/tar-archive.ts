@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib'
 import { extract, type Header } from 'tar-stream'
 import { FaultFound } from './archive-fault.ts'
 import { type Member, type MemberCheck, show } from './archive-members.ts'
-import { hasCode } from './download-body.ts'
+import { hasCode, isHostTrouble } from './download-body.ts'
 import { tarCeiling } from './tar-ceiling.ts'
 import type { WantedTexts } from './wanted-texts.ts'
 
@@ -79,7 +79,7 @@ function asFault(cause: unknown): unknown {
   if (hasCode(cause, 'Z_BUF_ERROR')) return new FaultFound('truncated', 'the gzip stream ends early')
   if (hasCode(cause, 'Z_DATA_ERROR'))
     return new FaultFound('not-an-archive', 'not a gzip stream, or a damaged one')
-  if (hasCode(cause, 'ENOENT', 'EACCES', 'EIO')) return cause
+  if (isHostTrouble(cause)) return cause
   const message = cause instanceof Error ? cause.message : ''
   if (/Unexpected end of data/.test(message)) return new FaultFound('truncated', 'the tar archive ends early')
   return new FaultFound('not-an-archive', 'not a tar archive, or a damaged one')

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib'
 import { type Entry, getFileNameLowLevel, openPromise, type ZipFile } from 'yauzl'
 import { FaultFound } from './archive-fault.ts'
 import { type Member, type MemberCheck, show } from './archive-members.ts'
+import { isHostTrouble } from './download-body.ts'
 import type { WantedTexts } from './wanted-texts.ts'
 
 const fileTypeMask = 0o170000
@@ -85,7 +86,7 @@ async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
   try {
     for await (const entry of zip.eachEntry()) yield entry
   } catch (cause) {
-    if (cause instanceof FaultFound) throw cause
+    if (cause instanceof FaultFound || isHostTrouble(cause)) throw cause
     throw new FaultFound('not-an-archive', 'the central directory of the zip file is damaged')
   }
 }
@@ -135,7 +136,7 @@ async function readMember(
     }
   } catch (cause) {
     signal?.throwIfAborted()
-    if (cause instanceof FaultFound) throw cause
+    if (cause instanceof FaultFound || isHostTrouble(cause)) throw cause
     if (cause instanceof Error && cause.message.startsWith('too many bytes'))
       throw new FaultFound('unpacks-too-large', `${show(name)} unpacks to more than it declares`)
     throw new FaultFound('not-an-archive', `${show(name)} is damaged`)

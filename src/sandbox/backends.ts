@@ -94,6 +94,8 @@ export async function probeBackend(driver: Driver, context: ProbeContext): Promi
 
 /** As `probeBackend`, remembered per host kernel, QEMU build and image. A failure is tried again after an hour. */
 export async function probeBackendCached(driver: Driver, context: ProbeContext): Promise<Probe> {
+  const missing = await driver.missing()
+  if (missing) return { backend: driver.backend, works: false, detail: missing }
   const qemu = await stat('/usr/bin/qemu-system-x86_64').catch(() => undefined)
   const key = digestOf({
     image: context.image.id,

@@ -63,7 +63,8 @@ export class Volunteer {
   readonly #options: VolunteerOptions
   readonly #stopping = new AbortController()
   readonly #active = new Map<string, Promise<void>>()
-  readonly #blobs = new Map<string, Uint8Array>()
+  /** What is handed in now, and by how many leases: two may have the same log. */
+  readonly #blobs = new Map<string, { bytes: Uint8Array; leases: number }>()
   #wake = Promise.withResolvers<void>()
   #greeted = false
   #loop: Promise<unknown> = Promise.resolve()
@@ -76,7 +77,7 @@ export class Volunteer {
   start(): void {
     const { network, coordinator, log, watch } = this.#deps
     network.serveBlobs(async (sha256, peer) =>
-      peer === coordinator ? readerOf(this.#blobs.get(sha256)) : undefined,
+      peer === coordinator ? readerOf(this.#blobs.get(sha256)?.bytes) : undefined,
     )
     const stopListening = network.onPeer((peer, state) => {
       if (peer !== coordinator) return
@@ -245,7 +246,7 @@ export class Volunteer {
       })
       const envelope = await sign(statementType, canonicalBytes(statement), this.#deps.signer)
       for (const [sha256, bytes] of result.blobs) {
-        this.#blobs.set(sha256, bytes)
+        this.#hold(sha256, bytes)
         held.push(sha256)
       }
       const attestation = attestationId(envelope)
@@ -267,8 +268,19 @@ export class Volunteer {
         .catch(cause => log.debug('release did not reach the coordinator', { error: messageOf(cause) }))
     } finally {
       ended.abort()
-      for (const sha256 of held) this.#blobs.delete(sha256)
+      for (const sha256 of held) this.#letGo(sha256)
     }
+  }
+
+  #hold(sha256: string, bytes: Uint8Array): void {
+    this.#blobs.set(sha256, { bytes, leases: (this.#blobs.get(sha256)?.leases ?? 0) + 1 })
+  }
+
+  #letGo(sha256: string): void {
+    const held = this.#blobs.get(sha256)
+    if (!held) return
+    if (held.leases === 1) this.#blobs.delete(sha256)
+    else this.#blobs.set(sha256, { ...held, leases: held.leases - 1 })
   }
 
   async #submit(lease: string, envelope: Envelope, signal: AbortSignal): Promise<CommandReply<'raw-data'>> {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DistributionFilename, DistributionKind, Hex128, Sha256, TaskName } from './job.ts'
+import { LogName } from './raw-data.ts'
 
 /** Raw data API between volunteer and guest: `u32be length | u8 type | payload`, length = 1 + payload bytes. */
 export const rawDataApiVersion = 1
@@ -35,7 +36,7 @@ export type GuestEvent = z.infer<typeof GuestEvent>
 
 /** Announces `size` bytes: of `data` frames that follow or, with `at`, on the output disk from that byte on. */
 export const Item = z.strictObject({
-  name: z.string().regex(/^(?:guest\.json|logs\/[a-z][a-z0-9-]{0,40}\.txt)$/),
+  name: z.union([z.literal('guest.json'), LogName]),
   size: z.int().min(0),
   sha256: Sha256,
   at: z.int().min(0).optional(),

@@ -339,9 +339,13 @@ export const IntakeStable = z.strictObject({
 })
 export type IntakeStable = z.infer<typeof IntakeStable>
 
-/** One file of the raw data that travels as a blob beside it (logs). */
-export const Attachment = z.strictObject({ name: Text(200), sha256: Sha256, size: z.int().min(0) })
+const bytes = { sha256: Sha256, size: z.int().min(0) }
+/** One file that travels as a blob beside what names it. */
+export const Attachment = z.strictObject({ name: Text(200), ...bytes })
 export type Attachment = z.infer<typeof Attachment>
+
+/** Names of logs: nothing that leads elsewhere when they are written to disk. */
+export const LogName = z.string().regex(/^logs\/[a-z][a-z0-9-]{0,40}\.txt$/)
 
 export const RawData = z.strictObject({
   schema: z.literal('pyti.raw-data/3'),
@@ -371,7 +375,7 @@ export const RawData = z.strictObject({
     }),
   }),
   tasks: TaskRecords,
-  attachments: z.array(Attachment).max(100),
+  attachments: z.array(z.strictObject({ name: LogName, ...bytes })).max(100),
 })
 export type RawData = z.infer<typeof RawData>
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { sign, statementType } from '../../src/attest/dsse.ts'
-import { canonicalJson } from '../../src/wire/canonical.ts'
+import { canonicalJson, sha256 } from '../../src/wire/canonical.ts'
 import type { Envelope } from '../../src/wire/envelope.ts'
 import { bundleOf, coordinator, honestReport, signAs, signVote } from '../helpers/bundle.ts'
 import { testIdentity, testRawData } from '../helpers/raw-data.ts'
@@ -73,6 +73,17 @@ describe('the script of docs/verify.md', { skip }, () => {
     const many = [alice, bob, carol, dave]
     const statement = reportOf(many, [liar])
     await passes(await linesOf([...many, liar], statement), /4 volunteers agree, 1 others/)
+  })
+
+  it('takes a report that is compared with the release before, and no statement that it does not name', async () => {
+    const before = await signVote({ identity: testIdentity('earlier'), rawData: testRawData({ seed: 7 }) })
+    const { predicate } = report
+    const baseline = { report: sha256('its report'), attestation: before.attestation }
+    const compared = { ...report, predicate: { ...predicate, baseline } }
+    await passes(await linesOf([...three, before], compared), /3 volunteers agree, 0 others/)
+    await fails(await linesOf([...three, before], report), /statements are missing or too many/)
+    const forged = { ...before, envelope: withFlippedSignature(before.envelope) }
+    await fails(await linesOf([...three, forged], compared), /that of the release before is not signed/)
   })
 
   it('refuses a flipped byte in any signature', async () => {

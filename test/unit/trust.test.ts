@@ -114,7 +114,7 @@ function closedJob(name: string, said: Record<string, string>): JobRecord {
     ballots: Object.fromEntries(
       Object.entries(said).map(([who, answer]) => [
         lease(who),
-        { sections: { build: sha256(answer) }, tests: {} },
+        { sections: { intake: sha256('files'), build: sha256(answer) }, tests: {} },
       ]),
     ),
   }

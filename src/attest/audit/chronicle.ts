@@ -1,10 +1,5 @@
-import {
-  aloneTogetherMax,
-  type Change,
-  type RunResult,
-  ringRuns,
-  type Vouched,
-} from '../../consensus/book.ts'
+import { aloneTogetherMax, type Change, ringRuns, type Vouched } from '../../consensus/book.ts'
+import type { RunResult } from '../../consensus/run-result.ts'
 
 /** A group that may be a ring, and what referees found since. */
 export interface Suspected {

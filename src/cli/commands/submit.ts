@@ -92,7 +92,7 @@ Exit code: 0 taken (with --wait: reported); 1 ended unresolved; 2 bad usage or i
           }
           let status = await client.status(job)
           let shown = ''
-          while (status.phase !== 'reported' && status.phase !== 'unresolved') {
+          while (!['reported', 'unresolved', 'checked'].includes(status.phase)) {
             const seats = status.seats.map(seat => seat.state).join(', ')
             const lack = status.reason === undefined ? '' : `: ${status.reason}`
             const line = `${filename}: ${status.phase}${seats ? ` (${seats})` : ''}${lack}`
