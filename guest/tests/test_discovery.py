@@ -63,9 +63,9 @@ class Discovery(unittest.TestCase):
         self.assertEqual(plan["arguments"], ["tests"])
 
     def test_configuration_that_is_no_table(self):
-        for text in ("[tool.pytest]\nini_options = 'x'\n", "[tool]\npytest = 1\n"):
-            self.assertEqual(self.prepare({"pyproject.toml": text, "tests/test_a.py": ""})["found"], "tests")
-        self.assertEqual(self.prepare({"pytest.toml": "pytest = 2\n", "tests/test_a.py": ""})["found"], "tests")
+        for name, text in (("pyproject.toml", "[tool.pytest]\nini_options = 'x'\n"), ("pytest.toml", "pytest = 2\n")):
+            self.setUp()
+            self.assertEqual(self.prepare({name: text, "tests/test_a.py": ""})["found"], "tests")
 
     def test_escaping_links_are_left_out(self):
         self.prepare({"tests/test_a.py": ""}, links=[("tests/test_b.py", "/etc/passwd"), ("up", "../../..")])
