@@ -123,6 +123,8 @@ describe('a weighed network of which two of three witnesses are there', () => {
     const verify = ['verify', bundle, '--key', keys.report, '--log-key', keys.log]
     const verified = await pyti([...verify, ...enough])
     assert.equal(verified.code, 0, verified.stdout)
+    const again = await pyti([...verify, ...enough])
+    assert.match(again.stdout, /ok +log-consistency +the same \d+ leaves as seen before/)
     const strict = await pyti([...verify, ...seenBy])
     assert.match(strict.stdout, /FAILED .*2 of the 3 witnesses signed the checkpoint, 3 are wanted/)
     const log = join(dir, 'coordinator', 'log')

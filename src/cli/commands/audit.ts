@@ -51,7 +51,7 @@ Examples:
   pyti audit https://log.example/pyti --key 'log.example/pyti+1a2b3c4d+AX...' --faults proofs
 
 The newest checkpoint is kept, and the next audit here fails if the log does not continue it.
-Exit code: 0 no check failed; 1 one did; 2 there is no such log.`,
+Exit code: 0 no check failed; 1 one did, or there is no such log.`,
     )
     .action(runAudit)
 }
@@ -130,7 +130,7 @@ function statisticsLines({ jobs, pendingRawData, operators, volunteers }: AuditS
     .filter(({ missed }) => missed > 0)
     .sort((a, b) => b.missed - a.missed)
   return [
-    `jobs: ${jobs.accepted} accepted, ${jobs.flaky} flaky, ${jobs.unresolved} unresolved, ${jobs.known} known; ${jobs.open} open, with ${pendingRawData} statements`,
+    `jobs: ${jobs.accepted} accepted, ${jobs.flaky} flaky, ${jobs.unresolved} unresolved, ${jobs.sample} on samples, ${jobs.known} known, ${jobs.trial} referee runs; ${jobs.open} open, with ${pendingRawData} statements`,
     `seats by operator: ${Object.entries(operators)
       .slice(0, shown)
       .map(([name, { seats, perMille }]) => `${name} ${seats} (${(perMille / 10).toFixed(1)} %)`)

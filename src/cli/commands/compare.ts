@@ -10,7 +10,7 @@ import { readBundle } from '../read-bundle.ts'
 
 interface Flags {
   key?: string[]
-  volunteers: number
+  volunteers?: number
   json?: boolean
 }
 
@@ -23,7 +23,11 @@ export function compareCommand(): Command {
     .argument('<previous>', 'report bundle (.intoto.jsonl) of the previous release')
     .argument('<current>', 'report bundle of the current release')
     .option('--key <peerid...>', 'report keys you trust, as a coordinator prints them')
-    .option('--volunteers <n>', 'how many agreeing volunteers you want to see', positiveInteger, 3)
+    .option(
+      '--volunteers <n>',
+      'how many agreeing volunteers you want to see, instead of what its class asks for',
+      positiveInteger,
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -34,7 +38,10 @@ Example:
 Exit code: 0 compared, whatever differs; 1 a bundle does not verify; 2 no such file, or not two releases of one project.`,
     )
     .action(async (previous: string, current: string, flags: Flags) => {
-      const options = { minimumVolunteers: flags.volunteers, ...(flags.key && { trustedKeys: flags.key }) }
+      const options = {
+        ...(flags.volunteers !== undefined && { minimumVolunteers: flags.volunteers }),
+        ...(flags.key && { trustedKeys: flags.key }),
+      }
       const comparison = compareReleases(
         await releaseOf(await readBundle(previous), previous, options),
         await releaseOf(await readBundle(current), current, options),

@@ -27,7 +27,7 @@ interface Flags {
   format: Format
   out?: string
   key?: string[]
-  volunteers: number
+  volunteers?: number
 }
 
 export function exportCommand(): Command {
@@ -42,7 +42,11 @@ export function exportCommand(): Command {
     )
     .option('--out <file>', 'where to, instead of standard output')
     .option('--key <peerid...>', 'report keys you trust, as a coordinator prints them')
-    .option('--volunteers <n>', 'how many agreeing volunteers you want to see', positiveInteger, 3)
+    .option(
+      '--volunteers <n>',
+      'how many agreeing volunteers you want to see, instead of what its class asks for',
+      positiveInteger,
+    )
     .addHelpText(
       'after',
       `
@@ -54,7 +58,7 @@ Exit code: 0 written; 1 the bundle does not verify, or there is nothing to draft
     )
     .action(async (path: string, flags: Flags) => {
       const { text, warning } = await exportBundle(await readBundle(path), flags.format, {
-        minimumVolunteers: flags.volunteers,
+        ...(flags.volunteers !== undefined && { minimumVolunteers: flags.volunteers }),
         ...(flags.key && { trustedKeys: flags.key }),
       })
       if (warning !== undefined) note(`note: ${warning}`)

@@ -2,8 +2,14 @@ import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { wrongEvaluation } from '../../attest/audit/prove.ts'
+import { decodeBundle } from '../../attest/bundle.ts'
+import { unverifiedPayload } from '../../attest/dsse.ts'
 import { confirmFault, decodeFault, encodeFault, isFault } from '../../attest/faults.ts'
+import { parseVkey, type Vkey } from '../../attest/log/note.ts'
+import { parseProof } from '../../attest/log/proof-file.ts'
+import { ReportStatement } from '../../attest/report-statement.ts'
 import type { RootState } from '../../attest/root.ts'
+import { parseStatement } from '../../attest/statement.ts'
 import { verifyBundle } from '../../attest/verify.ts'
 import { digestFile } from '../../digest-file.ts'
 import { isCode, PytiError } from '../../errors.ts'
@@ -12,6 +18,7 @@ import { jsonOption, positiveInteger } from '../options.ts'
 import { exitCodes, print, printJson } from '../output.ts'
 import { findPaths } from '../paths.ts'
 import { readBundle } from '../read-bundle.ts'
+import { openSeenHeads } from '../seen-heads.ts'
 
 interface Flags {
   distribution?: string
@@ -81,10 +88,28 @@ Exit code: 0 no check failed, or the fault is one; 1 one did, or it proves nothi
     })
 }
 
+/** The log and its checkpoint in a bundle, nothing of which was checked; undefined where there is none. */
+function headIn(bytes: Uint8Array): { vkey: Vkey; note: string } | undefined {
+  try {
+    const { report, proofs } = decodeBundle(bytes)
+    const { predicate } = parseStatement(ReportStatement, unverifiedPayload(report))
+    const [proof] = proofs
+    return proof === undefined
+      ? undefined
+      : { vkey: parseVkey(predicate.rawLog.key), note: parseProof(proof).checkpoint }
+  } catch {
+    return undefined
+  }
+}
+
 async function verifyOne(path: string, flags: Flags, root: RootState | undefined): Promise<boolean> {
   const bytes = await readBundle(path)
   if (isFault(bytes)) return verifyFault(bytes, flags)
+  const heads = openSeenHeads(join(findPaths().data, 'seen-logs'))
+  const claimed = headIn(bytes)
+  const seen = claimed && (await heads.get(claimed.vkey))
   const { ok, checks, evaluation, reportKey, volunteers } = await verifyBundle(bytes, {
+    ...(seen !== undefined && { seenCheckpoint: seen }),
     ...(flags.volunteers !== undefined && { minimumVolunteers: flags.volunteers }),
     ...(flags.key && { trustedKeys: flags.key }),
     ...(flags.logKey !== undefined && { logKey: flags.logKey }),
@@ -93,6 +118,8 @@ async function verifyOne(path: string, flags: Flags, root: RootState | undefined
     ...(root && { root }),
     ...(flags.distribution !== undefined && { distribution: await measure(flags.distribution) }),
   })
+  // The first one stays: whether a later one continues it only the whole log can tell.
+  if (ok && claimed && seen === undefined) await heads.keep(claimed.vkey, claimed.note)
   const written = !ok && flags.fault !== undefined && (await writeFault(bytes, flags.fault))
   if (flags.json) {
     printJson({

@@ -105,7 +105,7 @@ function jobLines(job: JobAnswer): string[] {
       ? [`  report ${job.report}${job.withdrawn ? `, withdrawn because of job ${job.withdrawn}` : ''}`]
       : []),
     `  consequences${list(job.consequences)}`,
-    ...(job.suspected ? [`  its dissenters are suspected: ${runsOf(job.suspected)}`] : []),
+    ...(job.suspected ? [`  suspected: ${runsOf(job.suspected)}`] : []),
     '',
   ]
 }
