@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { test } from 'node:test'
 import { streamPair } from '@libp2p/utils'
 import fc from 'fast-check'
 import { silentLogger } from '../../src/logger.ts'
@@ -10,7 +11,13 @@ import { CommandError } from '../../src/net/command-error.ts'
 import { frames, isMalformedFrame, readFrame } from '../../src/net/exchange.ts'
 import { commandAnswerer, decodeReply, encodeFailure } from '../../src/net/rpc.ts'
 import { canonicalBytes } from '../../src/wire/canonical.ts'
-import { CommandErrorCode, type CommandName, commands } from '../../src/wire/commands.ts'
+import {
+  CommandErrorCode,
+  type CommandName,
+  type CommandReply,
+  type CommandRequest,
+  commands,
+} from '../../src/wire/commands.ts'
 import { limits } from '../../src/wire/limits.ts'
 import { chunked, fuzz, mutatedBytes, mutatedJson, mutatedText, outcomeOf } from '../helpers/fuzz.ts'
 import { testIdentity, testJob, testSubject } from '../helpers/raw-data.ts'
@@ -20,34 +27,61 @@ const { peerId } = testIdentity('one')
 const sha = 'a'.repeat(64)
 const lease = '0'.repeat(32)
 const envelope = { payloadType: 't', payload: 'YQ==', signatures: [{ keyid: 'k', sig: 'YQ==' }] }
-const requests: unknown[] = [
-  { version: 1, slots: 2, backends: ['uml'], leases: [lease] },
-  { want: 3 },
-  { lease, reason: 'vm-crash', message: 'why' },
-  { lease, envelope },
-  { subject: testSubject(), origin: 'index', tasks: ['build'], python: '3.13' },
-  { job: sha },
-  { id: sha },
-  { sha256: sha },
-  { filename: 'a-1.zip' },
-]
-const replies: unknown[] = [
-  { version: 1, reportKey: peerId, software: 'pyti' },
-  { leases: [{ id: lease, job: testJob(), remainingMs: 5 }], retryAfterMs: 0 },
-  {},
-  { attestation: sha },
-  {
-    job: sha,
-    subject: testSubject(),
-    phase: 'queued',
-    seats: [{ volunteer: peerId, state: 'lost' }],
-    wantsVolunteers: 1,
+const note = 'log.example\n1\nAAAA\n\n\u2014 log.example AAAA\n'
+/** One of each; the fuzzed ones begin as what is right. */
+const samples: { [N in CommandName]: { request: CommandRequest<N>; reply: CommandReply<N> } } = {
+  hello: {
+    request: { version: 2, slots: 2, backends: ['uml'], cpu: 'x86-64-v3', leases: [lease] },
+    reply: { version: 2, reportKey: peerId, logKey: 'log.example+00000000+AAAA', software: 'pyti' },
   },
-  smallManifest(),
-  { reports: [{ job: sha, subject: testSubject(), bundle: { name: 'b', sha256: sha, size: 1 } }] },
-]
+  lease: {
+    request: { want: 3 },
+    reply: { leases: [{ id: lease, job: testJob(), remainingMs: 5 }], retryAfterMs: 0 },
+  },
+  release: { request: { lease, reason: 'vm-crash', message: 'why' }, reply: {} },
+  'raw-data': { request: { lease, envelope }, reply: { attestation: sha, receipt: note } },
+  submit: {
+    request: { subject: testSubject(), origin: 'index', tasks: ['build'], python: '3.13' },
+    reply: { job: sha },
+  },
+  'log-head': { request: { size: 3 }, reply: { checkpoint: note, proof: ['AAAA'] } },
+  'log-proof': { request: { attestation: sha }, reply: { proof: note } },
+  'add-checkpoint': { request: { body: note }, reply: { status: 200, body: note } },
+  status: {
+    request: { job: sha },
+    reply: {
+      job: sha,
+      subject: testSubject(),
+      phase: 'queued',
+      seats: [{ volunteer: peerId, state: 'lost' }],
+      wantsVolunteers: 1,
+    },
+  },
+  image: { request: { id: sha }, reply: smallManifest() },
+  report: {
+    request: { filename: 'a-1.zip' },
+    reply: {
+      reports: [
+        {
+          job: sha,
+          subject: testSubject(),
+          bundle: { name: 'b', sha256: sha, size: 1 },
+          attestation: sha,
+          sequence: 1,
+          withdrawn: false,
+        },
+      ],
+    },
+  },
+}
 const names = Object.keys(commands) as CommandName[]
 const name = fc.constantFrom(...names)
+/** A command, and bytes that come from a request (or reply) of it, or of another one. */
+const sent = (of: (command: CommandName) => unknown) =>
+  fc.oneof(
+    name.chain(command => fc.tuple(fc.constant(command), asBytes([of(command)]))),
+    fc.tuple(name, asBytes(names.map(of))),
+  )
 const asBytes = (values: unknown[]) =>
   fc.oneof(
     mutatedJson(values).map(value => Buffer.from(JSON.stringify(value) ?? '')),
@@ -73,7 +107,7 @@ async function replyOf(command: CommandName, bytes: Uint8Array): Promise<string 
 
 fuzz(
   'every request is answered, and what reaches a handler can be sent on',
-  fc.tuple(name, asBytes(requests)),
+  sent(command => samples[command].request),
   1_000,
   async ([command, bytes]) => {
     let taken: unknown
@@ -91,13 +125,17 @@ fuzz(
   },
 )
 
-const wholeReplies = [
-  ...replies.map(result => ({ ok: true, result })),
-  { ok: false, code: 'BUSY', message: 'm', retryAfterMs: 5 },
-]
+test('the samples are what their commands take', async () => {
+  for (const command of names) {
+    assert.ok(commands[command].request.safeParse(samples[command].request).success, command)
+    const whole = canonicalBytes({ ok: true, result: samples[command].reply })
+    assert.equal(await replyOf(command, whole), undefined, command)
+  }
+})
+
 fuzz(
   'every reply is taken or refused',
-  fc.tuple(name, asBytes(wholeReplies)),
+  sent(command => ({ ok: true, result: samples[command].reply })),
   1_000,
   async ([command, bytes]) => {
     await replyOf(command, bytes)
@@ -190,7 +228,7 @@ fuzz(
   },
 )
 
-const message = canonicalBytes(requests[0])
+const message = canonicalBytes(samples.hello.request)
 const framed = Buffer.concat([frameAdvert(message), frameAdvert(message)])
 const endless = Buffer.alloc(200, 0x80)
 fuzz(

@@ -44,6 +44,7 @@ async function workAll(
     for (const volunteer of volunteers) await workOnce(volunteer, says(volunteer))
     await house.clock.advance(1_000)
   }
+  assert.fail('jobs are left after 40 rounds')
 }
 
 const failuresOf = ({ faults }: Audit) =>
@@ -79,6 +80,8 @@ describe('audit of a real coordinator', () => {
         const found = await audit()
         assert.deepEqual(failuresOf(found), [])
         assert.ok(found.statistics.jobs.accepted >= 5, JSON.stringify(found.statistics.jobs))
+        const strikes = [...found.state.book.members()].filter(member => member.strikes > 0)
+        assert.ok(strikes.length > 0, 'no liar was caught')
         const [job] = jobs
         const { answers } = await askWhy(source, job ?? '', { key: house.coordinator.logKey })
         assert.equal(answers[0]?.about, 'job')

@@ -266,10 +266,12 @@ for (const liars of [1, 2])
       const all = casts(...lies.map(([section, outcome]) => ballot(section, { t: outcome })), ...honest)
       return fc.shuffledSubarray(all, { minLength: 12 })
     })
+    let accepted = 0
     fc.assert(
       fc.property(scene, order => {
         const { decision, seated } = play(order)
         if (decision.kind !== 'accept') return
+        accepted += 1
         const agreeing = seated.filter(one => decision.agreeing.includes(one.volunteer))
         assert(agreeing.every(one => one.ballot.sections.build === 'a'))
         if (liars === 1) assert.deepEqual(decision.flaky, [], 'a lone liar cannot make a test flaky')
@@ -277,4 +279,5 @@ for (const liars of [1, 2])
       }),
       { seed, numRuns: 1_000 },
     )
+    assert.ok(accepted > 100, `${accepted} of 1,000 were accepted`)
   })
