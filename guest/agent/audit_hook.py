@@ -14,7 +14,9 @@ from _thread import get_ident
 WORD = "site.settled"
 LINE_BYTES, PART_BYTES = 4096, 1800
 SOURCE_LEAST, SOURCE_WHOLE, SOURCE_START = 40, 32 * 1024, 4096
-RECORDS, SAME, EVIDENCE_BYTES, WAIT_SECONDS = 4000, 12, 512 * 1024, 2.0
+RECORDS, SAME, WAIT_SECONDS = 4000, 12, 2.0
+#: Of sources per process. What goes beyond is known by its plain digest: one that holds the time then differs from run to run.
+EVIDENCE_BYTES = 8 * 1024 * 1024
 FRAMES, PLACES = 400, 4000
 OWN, LIBRARY, SYNTHETIC, FOREIGN = 1, 0, 2, -1
 #: They compile what they are given: the one who gave it is meant.
