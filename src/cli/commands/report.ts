@@ -49,6 +49,14 @@ Exit code: 0 shown; 1 there is no such report, or it does not verify; 2 bad usag
         if (flags.save !== undefined) await writeFile(flags.save, bytes)
         const verification = await verifyBundle(bytes)
         const { ok, checks, evaluation, volunteers } = verification
+        if (evaluation && ![evaluation.subject.sha256, evaluation.subject.filename].includes(file))
+          throw new PytiError(
+            'wrong-report',
+            `the coordinator sent a report on another file, ${evaluation.subject.filename}`,
+            {
+              hint: 'do not rely on this coordinator',
+            },
+          )
         const agreeing = volunteers.filter(one => one.agreeing).length
         if (flags.json)
           printJson({
