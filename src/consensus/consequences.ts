@@ -16,7 +16,10 @@ export interface Answer {
 
 export interface Closed {
   readonly job: string
-  /** `sample`: accepted, but on a bundled sample, so there is no report. `known`: one whose answer the coordinator knew beforehand. `trial`: a referee's run of a reported or suspected job. */
+  /**
+   * `sample`: accepted, but on a bundled sample, so there is no report. `known`: one whose answer the coordinator knew beforehand.
+   * `trial`: a referee's run of a reported or suspected job.
+   */
   readonly outcome: 'accepted' | 'flaky' | 'unresolved' | 'sample' | 'known' | 'trial'
   /** Shadow seats among them. */
   readonly answers: readonly Answer[]
@@ -162,11 +165,11 @@ function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Chang
  */
 function tryAgain(
   book: Book,
-  { repeats = '', answers }: Closed,
+  { repeats = '', outcome, answers }: Closed,
   make: (change: Change) => void,
 ): { volunteer: string; why: 'ring' }[] {
   const [run] = answers
-  if (!run) {
+  if (!run || outcome !== 'trial') {
     if (book.suspicion(repeats)) make({ type: 'tried', job: repeats, result: 'unresolved' })
     return []
   }
