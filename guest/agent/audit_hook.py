@@ -175,7 +175,8 @@ def install(config):
         name = f"{posix.getpid()}.{spent['number']}"
         for start in range(0, len(part), PART_BYTES):
             write({"k": "part", "i": name, "d": part[start : start + PART_BYTES].hex()})
-        send(kind, "" if whole else digest(data), at, i=name, n=len(part))
+        # Every one is another: of many that are as long as each other, none is left out.
+        send(kind, "" if whole else digest(data), at, RECORDS, i=name, n=len(part))
 
     def digest(data):
         try:

@@ -108,6 +108,11 @@ class Seen(Environment):
         self.assertEqual({what for _, what, _ in rows}, wanted)
         self.assertEqual({len(data) for _, _, data in self.reader.evidence}, {4096})
 
+    def test_many_sources_that_are_as_long_as_each_other(self):
+        rows = self.run_package(f"for n in range(100, 400):\n  exec(f'x = {{n}} {LONG}')\n")
+        wanted = {hashlib.sha256(f"x = {n} {LONG}".encode()).hexdigest() for n in range(100, 400)}
+        self.assertEqual({what for _, what, _ in rows}, wanted)
+
     def test_programs_and_network(self):
         rows = self.run_package(
             "import os, socket, subprocess, sys, other\n"
