@@ -9,6 +9,7 @@ const words: Record<SeatEnd, string> = {
   'index-unavailable': 'volunteers could not reach the index',
   'file-missing': 'volunteers did not find the file',
   'hash-mismatch': 'volunteers got other bytes',
+  'dependency-unavailable': 'volunteers could not get a dependency',
   shutdown: 'volunteers shut down',
   internal: 'volunteers failed',
   deadline: 'deadlines passed',

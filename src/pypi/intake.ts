@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { isCode, messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Job } from '../wire/job.ts'
 import type { IntakeStable, LockedPackage } from '../wire/raw-data.ts'
@@ -116,7 +117,11 @@ async function download(
   let done = 0
   const work = async () => {
     for (const file of queue) {
-      const path = await options.cache.fetch(file, { signal })
+      const path = await options.cache.fetch(file, { signal }).catch(cause => {
+        throw isCode(cause, 'file-missing', 'hash-mismatch', 'too-large')
+          ? dependencyFailed(file, cause)
+          : cause
+      })
       files.push({ filename: file.filename, path, sha256: file.sha256 })
       options.onProgress?.({ step: 'download', done: ++done, total: unique.length })
     }
@@ -128,6 +133,11 @@ async function download(
     throw error
   }
   return files.sort((a, b) => compareText(a.filename, b.filename))
+}
+
+/** Told apart from the same said of the distribution itself. */
+function dependencyFailed({ filename }: LockedFile, cause: unknown): PytiError {
+  return new PytiError('dependency-unavailable', `the dependency ${filename}: ${messageOf(cause)}`, { cause })
 }
 
 function faulty(archive: IntakeStable['archive'], detail: string | undefined): PreparedInputs {

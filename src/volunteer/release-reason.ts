@@ -19,6 +19,7 @@ const reasonOf: Record<string, ReleaseReason> = {
   'version-not-found': 'file-missing',
   'hash-mismatch': 'hash-mismatch',
   'too-large': 'file-missing',
+  'dependency-unavailable': 'dependency-unavailable',
   'index-unreachable': 'index-unavailable',
   'bad-index-page': 'index-unavailable',
   'disk-full': 'host-out-of-disk',

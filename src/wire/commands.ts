@@ -34,6 +34,7 @@ export const releaseReasons = [
   'index-unavailable',
   'file-missing',
   'hash-mismatch',
+  'dependency-unavailable',
   'shutdown',
   'internal',
 ] as const

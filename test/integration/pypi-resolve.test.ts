@@ -319,6 +319,6 @@ test('intake: a dependency that fails to download stops the rest', { skip }, asy
       log: silentLogger,
       indexUrl: house.server.url,
     })
-    await assert.rejects(prepareInputs({ ...options, cache }), { code: 'hash-mismatch' })
+    await assert.rejects(prepareInputs({ ...options, cache }), { code: 'dependency-unavailable' })
   })
 })
