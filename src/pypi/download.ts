@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFile } from '../digest-file.ts'
 import { Sha256 } from '../wire/job.ts'
@@ -20,9 +20,13 @@ export interface DownloadCache {
 
 const partPrefix = 'part-'
 const abandonedMs = 24 * 3_600_000
+/** A volunteer runs for months, and most files are wanted by a few jobs of one day. */
+const unusedMs = 14 * 24 * 3_600_000
+const sweepMs = 24 * 3_600_000
 
 /**
- * Downloads named by SHA-256. Safe for several processes at once: each writes to a folder of its own and renames.
+ * Downloads named by SHA-256. Safe for several processes at once: each writes to a folder of its own and renames. What nobody
+ * asked for in 14 days is removed.
  * @param options.indexUrl credentials in it go to its own origin only
  */
 export function createDownloadCache(
@@ -31,13 +35,15 @@ export function createDownloadCache(
   const { dir, clock, maxBytes = limits.distributionBytes } = options
   const http = createHttp(options)
   let prepared: Promise<void> | undefined
+  let sweptAt = 0
 
   async function prepare(): Promise<void> {
+    sweptAt = clock.now()
     await mkdir(dir, { recursive: true })
     for (const name of await readdir(dir)) {
-      if (!name.startsWith(partPrefix)) continue
       const left = await stat(join(dir, name)).catch(() => undefined)
-      if (left && clock.now() - left.mtimeMs > abandonedMs)
+      const allowed = name.startsWith(partPrefix) ? abandonedMs : unusedMs
+      if (left && clock.now() - left.mtimeMs > allowed)
         await rm(join(dir, name), { recursive: true, force: true })
     }
   }
@@ -47,11 +53,15 @@ export function createDownloadCache(
       signal?.throwIfAborted()
       Sha256.parse(request.sha256)
       if ((request.size ?? 0) > maxBytes) throw tooLarge(request, maxBytes)
-      prepared ??= prepare()
+      if (!prepared || clock.now() - sweptAt > sweepMs) prepared = prepare()
       try {
         await prepared
         const path = join(dir, request.sha256)
-        if ((await digestOfFile(path, signal)) === request.sha256) return path
+        if ((await digestOfFile(path, signal)) === request.sha256) {
+          const now = new Date(clock.now())
+          await utimes(path, now, now)
+          return path
+        }
         const part = await mkdtemp(join(dir, partPrefix))
         try {
           const fresh = join(part, 'file')

@@ -173,6 +173,20 @@ test('what a crash left behind is cleared after a day, not before', () =>
     await access(fresh)
   }))
 
+test('what nobody asked for in two weeks is removed, and asking keeps a file', () =>
+  withHouse(async ({ index, dir, cacheOf, request }) => {
+    const path = await cacheOf().fetch(request)
+    const ago = (days: number) => Date.now() / 1000 - days * 86_400
+    const other = join(dir, 'cache', sha256('another'))
+    await writeFile(other, 'another')
+    await utimes(other, ago(15), ago(15))
+    await utimes(path, ago(13), ago(13))
+    await cacheOf().fetch(request)
+    await assert.rejects(access(other), { code: 'ENOENT' })
+    assert.ok((await stat(path)).mtimeMs / 1000 > ago(1), 'it was used just now')
+    assert.equal(downloads(index), 1)
+  }))
+
 const uvBinary = Buffer.from('#!/bin/sh\necho uv\n')
 const uvWheel = writeZip([deflatedEntry('uv-1.0.data/scripts/uv', uvBinary)])
 const pin = {
