@@ -2,13 +2,13 @@
 // same run: a ratio per task and where the rest of the time goes. Needs root for the chroot.
 //
 //   node bench/job.ts [--backend uml|tcg|kvm] [--runs 3] [--sample tested]
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ensureImage } from '../src/cli/image.ts'
 import { findPaths } from '../src/cli/paths.ts'
 import { shutdownSignal } from '../src/cli/shutdown.ts'
 import { makeDistributions } from '../src/pypi/make-distribution.ts'
+import { allowedCpus } from '../src/sandbox/allowed-cpus.ts'
 import { chooseBackend } from '../src/sandbox/backends.ts'
 import { Backend, taskNames } from '../src/wire/job.ts'
 import { align, median } from './figures.ts'
@@ -60,7 +60,7 @@ async function measure(dir: string): Promise<void> {
     runs,
     jobs: runs,
     shape: { image, memoryMiB, diskMiB: 512 },
-    cpus: Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
+    cpus: allowedCpus(),
     runDir: paths.run,
     templates: join(dir, 'templates'),
     say: step => process.stderr.write(`${step}\n`),

@@ -3,13 +3,13 @@
 //
 //   node bench/sandbox.ts [--backend uml --backend tcg] [--runs 9] [--jobs 3] [--soak 10000] [--json]
 //     [--only starts|waiting|transfer|jobs|two ...]
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ensureImage } from '../src/cli/image.ts'
 import { findPaths } from '../src/cli/paths.ts'
 import { shutdownSignal } from '../src/cli/shutdown.ts'
 import { messageOf } from '../src/errors.ts'
+import { allowedCpus } from '../src/sandbox/allowed-cpus.ts'
 import { drivers, probeBackendCached } from '../src/sandbox/backends.ts'
 import type { Image } from '../src/sandbox/image/store.ts'
 import type { Driver } from '../src/sandbox/vm.ts'
@@ -90,7 +90,7 @@ async function benchBackend(
     shape: { image, memoryMiB: Number(values.memory), diskMiB: Number(values.disk) },
     runs: Number(values.runs),
     jobs: Number(values.jobs),
-    cpus: Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
+    cpus: allowedCpus(),
     runDir: paths.run,
     templates: join(dir, 'templates'),
     say: step => say(`${driver.backend}: ${step}`),

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { ensureImage } from '../src/cli/image.ts'
 import { findPaths } from '../src/cli/paths.ts'
 import { findTargets, type Target } from '../src/cli/targets.ts'
@@ -8,6 +7,7 @@ import { startEmbeddedIndex } from '../src/pypi/embedded-index.ts'
 import { createIndexClient } from '../src/pypi/index-client.ts'
 import type { SampleDistribution } from '../src/pypi/make-distribution.ts'
 import { findIndex } from '../src/pypi/pip-config.ts'
+import { allowedCpus } from '../src/sandbox/allowed-cpus.ts'
 import { chooseBackend } from '../src/sandbox/backends.ts'
 import type { Image } from '../src/sandbox/image/store.ts'
 import type { Driver } from '../src/sandbox/vm.ts'
@@ -60,7 +60,7 @@ export async function withDirect<T>(
         image,
         drivers,
         index,
-        cpus: Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
+        cpus: allowedCpus(),
         warm: options.warm ?? 0,
         signal,
         env: process.env,

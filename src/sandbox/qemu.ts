@@ -3,6 +3,7 @@ import { messageOf } from '../errors.ts'
 import { digestOf } from '../wire/canonical.ts'
 import type { Backend } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
+import { allowedCpus } from './allowed-cpus.ts'
 import { jobArguments, machineArguments, templateArguments } from './qemu-arguments.ts'
 import { exists, qemuBuild, qemuPath } from './qemu-files.ts'
 import { type Launch, launchQemu } from './qemu-launch.ts'
@@ -74,7 +75,7 @@ function qemuDriver(backend: Backend, accelerator: Accelerator): Driver {
         return `${accelerator.device} does not exist on this machine`
       return undefined
     },
-    async prepare(shape, { templates, runDir, signal, cpu = 0 }) {
+    async prepare(shape, { templates, runDir, signal, cpu = allowedCpus()[0] ?? 0 }) {
       const key = await templateKey(shape)
       if (!accelerator.saves || (useless.get(key) ?? 0) >= maxUseless) return
       await buildTemplate({

@@ -1,4 +1,5 @@
 import type { GuestEvent, GuestPlan, Hello } from '../wire/guest.ts'
+import { allowedCpus } from './allowed-cpus.ts'
 import { writeJob } from './job-disk.ts'
 import { asHostTrouble, type BootOptions, type ReadyVm, startVm } from './ready-vm.ts'
 import type { Driver, VmShape } from './vm.ts'
@@ -57,7 +58,7 @@ export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob):
 export async function runGuest(
   run: GuestJob & VmShape & Omit<BootOptions, 'cpu'> & { driver: Driver; cpu?: number },
 ): Promise<GuestOutput> {
-  const { driver, image, memoryMiB, diskMiB, cpu = 0 } = run
+  const { driver, image, memoryMiB, diskMiB, cpu = allowedCpus()[0] ?? 0 } = run
   const ready = await startVm(driver, { image, memoryMiB, diskMiB }, { ...run, cpu })
   return runJobIn(ready, driver.slowness, run)
 }

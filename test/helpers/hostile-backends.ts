@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rmdir } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
+import { allowedCpus } from '../../src/sandbox/allowed-cpus.ts'
 import { drivers, probeBackendCached } from '../../src/sandbox/backends.ts'
 import { takeCpu } from '../../src/sandbox/cpu-slot.ts'
 import type { Image } from '../../src/sandbox/image/store.ts'
@@ -14,7 +14,7 @@ import { paths, testDriver } from './local-network.ts'
 /** Small enough that a bomb is soon full on a slow backend; one shape for all, so that one template serves all. */
 const size = { memoryMiB: 256, diskMiB: 96 }
 const templates = join(paths.cache, 'templates')
-const cpus = Array.from({ length: availableParallelism() }, (_, cpu) => cpu)
+const cpus = allowedCpus()
 
 let honest: Promise<Image> | undefined
 

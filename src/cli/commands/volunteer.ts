@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../../clock.ts'
@@ -13,6 +12,7 @@ import type { Network } from '../../net/network.ts'
 import { findPython } from '../../pypi/pip.ts'
 import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
+import { allowedCpus } from '../../sandbox/allowed-cpus.ts'
 import { drivers as allDrivers, probeBackendCached } from '../../sandbox/backends.ts'
 import { ImageStore } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
@@ -92,8 +92,9 @@ Examples:
 
 function parseCpus(text: string): number[] {
   const cpus = text.split(',').map(Number)
-  if (cpus.some(cpu => !Number.isInteger(cpu) || cpu < 0 || cpu >= availableParallelism()))
-    throw new InvalidArgumentError(`CPU numbers from 0 to ${availableParallelism() - 1}, separated by commas`)
+  const allowed = allowedCpus()
+  if (cpus.some(cpu => !allowed.includes(cpu)))
+    throw new InvalidArgumentError(`some of ${allowed.join(',')}, separated by commas`)
   return cpus
 }
 
@@ -169,7 +170,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
       python: await findPython(process.env),
       received: await openBlobStore(join(flags.data, 'received')),
       coordinator: target.peer,
-      cpus: flags.cpus ?? Array.from({ length: availableParallelism() }, (_, cpu) => cpu),
+      cpus: flags.cpus ?? allowedCpus(),
       warm: flags.warm ?? flags.slots,
       onVm: event => print({ event: 'vm', ...event }),
     })
