@@ -21,8 +21,12 @@ function run(title: string, command: string, args: string[]): Promise<number> {
   })
 }
 
+/** A test that hangs fails, and does not keep whoever waits for the rest. */
+const patienceMs = 15 * 60_000
+
 const nodeTest = (concurrency: number, ...patterns: string[]) => [
   '--test',
+  ...(long ? [] : [`--test-timeout=${patienceMs}`]),
   '--test-reporter=spec',
   `--test-concurrency=${concurrency}`,
   ...(only.length > 0 ? only : patterns),

@@ -57,7 +57,8 @@ async function play(base: Store, crashing: Store): Promise<void> {
 async function playUntilDone(house: House, base: Store, agents: Agent[]): Promise<[string, string]> {
   let goodJob: string | undefined
   let missingJob: string | undefined
-  for (let round = 0; round < 60; round += 1) {
+  // A real disk takes its own time, which the rounds do not wait for.
+  for (let round = 0; round < 600; round += 1) {
     if (house.failures.splice(0).length > 0) await house.restart(base)
     goodJob ??= await house.coordinator.submit(good).catch(() => undefined)
     missingJob ??= await house.coordinator.submit(missing).catch(() => undefined)
