@@ -4,7 +4,7 @@ import re
 
 import layout
 
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,16}\b")
+_ADDRESS = re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{5,16}(?![0-9A-Za-z])")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", re.I)
 _PYTEST_TEMPORARY = re.compile(r"/tmp/pytest-of-[^/\s\]]+/pytest-\d+")
 _TEMPORARY = re.compile(r"\b(?:tmp|mesonpy-)[a-z0-9_]{8}\b")

@@ -31,6 +31,7 @@ class Templates(unittest.TestCase):
             ("/proc/4242/mem /dev/fd/63 pid=77", "/proc/{number}/mem /dev/fd/{number} pid={number}"),
             ("main(12) spawn_main(tracker_fd=7, pipe_handle=9)", "main({number}) spawn_main(tracker_fd={number}, pipe_handle={number})"),
             ("0x7f0de2f6d590 123e4567-e89b-12d3-a456-426614174000", "{address} {uuid}"),
+            ("'__anon_0x427f9350' a0x427f9350", "'__anon_{address}' a0x427f9350"),
             ("at 2026-11-20T16:30:01.5Z or 2026-11-20", "at {time} or {time}"),
             ("d41d8cd98f00b204e9800998ecf8427e 1700000000", "{hex} {number}"),
             ("_modified_time = 1763679144.7012343, 1763679144.5", "_modified_time = {number}, {number}"),
