@@ -153,7 +153,7 @@ function suspectedBy({ job, outcome, answers, accepted, quorum }: Closed): Chang
     .sort((a, b) => b.length - a.length)[0]
   if (!largest) return []
   const right = answers.find(one => one.answer === accepted)
-  const [{ across: answer } = { across: '' }] = largest
+  const answer = largest[0]?.across ?? ''
   const volunteers = largest.map(one => one.volunteer).sort()
   return [{ type: 'suspected', job, answer, intake: right?.intake ?? '', volunteers }]
 }
@@ -176,7 +176,7 @@ function tryAgain(
   const report = book.report(repeats)
   if (report && !report.audited) {
     const { answer, intake, winners } = report
-    const result = resultOf(run, report)
+    const result = compareRun(run, report)
     make({ type: 'audited', job: repeats, result })
     // Where a referee is among them, two referees differ: the job does not repeat.
     const isTrusted = winners.some(winner => book.member(winner)?.vouched === 'referee')
@@ -185,14 +185,14 @@ function tryAgain(
   }
   const suspicion = book.suspicion(repeats)
   if (!suspicion) return []
-  const result = resultOf(run, suspicion)
+  const result = compareRun(run, suspicion)
   make({ type: 'tried', job: repeats, result, referee: run.volunteer })
   const others = suspicion.referees.some(referee => referee !== run.volunteer)
   if (result !== 'refuted' || suspicion.refuted + 1 < ringRuns || !others) return []
   return suspicion.volunteers.map(volunteer => ({ volunteer, why: 'ring' }))
 }
 
-function resultOf(run: Answer, { answer, intake }: { answer: string; intake: string }): RunResult {
+function compareRun(run: Answer, { answer, intake }: { answer: string; intake: string }): RunResult {
   if (run.across === answer) return 'borne-out'
   return run.intake === intake ? 'refuted' : 'other-intake'
 }

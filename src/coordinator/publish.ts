@@ -47,7 +47,9 @@ export async function publishReport(id: string, options: PublishOptions): Promis
     await jobs.apply(id, { type: 'checked' })
     return
   }
-  const wrong = agreed.sample ? await contradictionsIn(agreed, agreed.sample, options) : []
+  // Once it is repeated it was right, and need not be evaluated at every look at whether the repetition has ended.
+  const truth = agreed.repeatedBy === undefined ? agreed.sample : undefined
+  const wrong = truth ? await contradictionsIn(agreed, truth, options) : []
   // A lie must not become what others are checked by.
   if (agreed.report === undefined && wrong.length === 0 && (await holdForKnown(agreed, options))) return
   if (agreed.sample) {
