@@ -16,6 +16,7 @@ import { assertPoweredOff, runPackage, wheelOf } from '../helpers/hostile-packag
 import { attack } from '../helpers/hostile-root.ts'
 import { Trail } from '../helpers/hostile-traces.ts'
 import { paths } from '../helpers/local-network.ts'
+import { withDirectory } from '../helpers/temporary.ts'
 
 const controller = join(import.meta.dirname, '../helpers/hostile-controller.ts')
 const shows = `
@@ -42,32 +43,35 @@ async function signalAll(pid: number, signal: NodeJS.Signals, alsoTraced = true)
 onEveryBackend(
   'trouble on the host',
   (arena, test) => {
-    test('kill -9 of the controller in the middle of a fork bomb: nothing of the VM outlives it', async () => {
-      const child = spawn(process.execPath, [controller, arena.backend], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      const exited = once(child, 'exit')
-      const said = await Promise.race([
-        once(createInterface(child.stdout), 'line'),
-        exited.then(([code]) => assert.fail(`the controller ended with ${code}`)),
-      ])
-      const { pid, runDir } = JSON.parse(String(said[0])) as { pid: number; runDir: string }
-      const trail = new Trail(runDir)
-      trail.follow(pid)
-      await pause(300) // the bomb is to have grown
-      assert.ok((await trail.sample()) > 1)
-      child.kill('SIGKILL')
-      await exited
-      // The next command that needs the image sweeps the files; processes must be gone before that.
-      await trail.expectNothingLeft({ files: false, groups: false })
-      await sweepStaleFolders(paths.run)
-      await sweepStaleGroups()
-      await assert.rejects(access(runDir), { code: 'ENOENT' })
-      assert.deepEqual(
-        (await listHostGroups()).filter(({ owner }) => owner === child.pid),
-        [],
-      )
-    })
+    test('kill -9 of the controller in the middle of a fork bomb: nothing of the VM outlives it', () =>
+      withDirectory(async dir => {
+        const child = spawn(process.execPath, [controller, arena.backend], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+          // What it leaves of its own is removed with this.
+          env: { ...process.env, TMPDIR: dir },
+        })
+        const exited = once(child, 'exit')
+        const said = await Promise.race([
+          once(createInterface(child.stdout), 'line'),
+          exited.then(([code]) => assert.fail(`the controller ended with ${code}`)),
+        ])
+        const { pid, runDir } = JSON.parse(String(said[0])) as { pid: number; runDir: string }
+        const trail = new Trail(runDir)
+        trail.follow(pid)
+        await pause(300) // the bomb is to have grown
+        assert.ok((await trail.sample()) > 1)
+        child.kill('SIGKILL')
+        await exited
+        // The next command that needs the image sweeps the files; processes must be gone before that.
+        await trail.expectNothingLeft({ files: false, groups: false })
+        await sweepStaleFolders(paths.run)
+        await sweepStaleGroups()
+        await assert.rejects(access(runDir), { code: 'ENOENT' })
+        assert.deepEqual(
+          (await listHostGroups()).filter(({ owner }) => owner === child.pid),
+          [],
+        )
+      }))
 
     test('SIGSTOP of its kernel and its jail, SIGCONT after a while: the job comes to its end', async () => {
       let frozen: Promise<number> | undefined
