@@ -28,8 +28,8 @@ KINDS = frozenset({
 #: The lowest name a `.pth` file can have sorts before whatever else an environment brings.
 NAMES = ("_virtualenv.pth", "00.pth", "\x01" * 251 + ".pth")
 PTH = (
-    """import sys; exec("try:\\n import _frozen_importlib_external as f\\n """
-    """exec(f.SourcelessFileLoader('_', {code!r}).get_code('_'), {{'__name__': '_'}})\\nexcept Exception: pass")\n"""
+    """import sys; exec("try:\\n import _frozen_importlib_external as f\\n g = {{'__name__': '_'}}\\n """
+    """for n in {config!r}, {code!r}: exec(f.SourcelessFileLoader('_', n).get_code('_'), g)\\nexcept Exception: pass")\n"""
 )
 
 
@@ -62,29 +62,34 @@ def configuration(own, files, foreign, baits, protected=(), build=False, pipe=PI
 
 def place(folder, name, site, config):
     """
-    Writes the hook with its configuration as `folder/name` (root's, readable) and the `.pth` file into `site` that runs it at
-    every start of an interpreter there. Again before every task: a package may have brought a `.pth` file of its own. Returns
-    the two paths. Raises OSError.
+    Writes the hook as `folder/name`, its configuration beside it (root's, readable), and the `.pth` file into `site` that runs
+    them at every start of an interpreter there. Again before every task: a package may have brought a `.pth` file of its own.
+    Returns the paths of the hook and of the `.pth` file. Raises OSError.
     """
     code = os.path.join(folder, name)
     # A package may have a file of such a name itself, which must stay.
     ours = {name for name in NAMES if _is_ours(f"{site}/{name}", code)}
     others = [entry for entry in _listed(site) if entry.endswith(".pth") and entry not in ours]
     pth = f"{site}/{next((name for name in NAMES if all(name < other for other in others)), NAMES[-1])}"
-    config = {**config, "protected": [*config["protected"], code, pth]}
-    _write(code, _compiled(repr(config)))
+    settings = f"{code}.config"
+    config = {**config, "protected": [*config["protected"], code, settings, pth]}
+    _write(code, hook())
+    _write(settings, _compiled(f"config = {config!r}"))
     for old in ours:
         os.unlink(f"{site}/{old}")
-    _write(pth, PTH.format(code=code).encode())
+    _write(pth, PTH.format(code=code, config=settings).encode())
     return code, pth
 
 
-@functools.lru_cache(4)
-def _compiled(config):
-    """Of the hook with a configuration; the same for most tasks of a job."""
+@functools.cache
+def hook():
+    """The hook, compiled. It takes tens of milliseconds the first time, and is the same for all jobs."""
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "audit_hook.py"), encoding="utf-8") as file:
-        source = file.read()
-    compiled = compile(f"{source}\ninstall({config})\n", "<frozen site>", "exec", dont_inherit=True, optimize=2)
+        return _compiled(f"{file.read()}\ninstall(config)\n")
+
+
+def _compiled(source):
+    compiled = compile(source, "<frozen site>", "exec", dont_inherit=True, optimize=2)
     return importlib._bootstrap_external._code_to_timestamp_pyc(compiled)
 
 

@@ -103,6 +103,7 @@ def serve(host):
 
 def load():
     """Everything a job needs that does not depend on the job."""
+    import audit_reader
     import disks  # noqa: F401
     import sinkhole_server  # noqa: F401
     import sqlite3  # noqa: F401
@@ -114,6 +115,7 @@ def load():
 
     static_rules.engine()
     static_metadata.packaging()
+    audit_reader.hook()
 
     tools.warm()
 
