@@ -31,11 +31,11 @@ _NAMED = dict(_PLACES)
 _PYTEST = re.compile(r"\{tmp\}/pytest-of-[^/\s]+/pytest-\d+")
 _COMPILER = re.compile(r"(\{tmp\}/cc)[A-Za-z0-9]{6}\b")
 _RULES = (
-    (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "{uuid}"),
-    (re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{5,16}(?![0-9A-Za-z])"), "{address}"),
+    (text.UUID, "{uuid}"),
+    (text.ADDRESS, "{address}"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d[:-]\d\d(?:[:-]\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\d-])"), "{time}"),
-    (re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b"), "{random}"),
-    (re.compile(r"(?<![A-Za-z0-9])(?:tmp|mesonpy-)[a-z0-9_]{8}(?![a-z0-9])"), "{random}"),
+    (text.PIP_TEMPORARY, "{random}"),
+    (text.TEMPORARY, "{random}"),
     (re.compile(r"(?<![A-Za-z0-9])tmp\.[A-Za-z0-9]{6,12}(?![A-Za-z0-9])"), "{random}"),
     (re.compile(r"(/proc/|/dev/fd/|\bpid[=:_ -]?)\d+", re.I), r"\1{number}"),
     (re.compile(r"(/fd/|/task/|\b(?:tracker_fd|pipe_handle|parent_pid|fd)=|\bmain\(|\b(?:pipe|socket|anon_inode):\[)\d+"), r"\1{number}"),

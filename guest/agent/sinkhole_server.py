@@ -18,7 +18,6 @@ from sinkhole_http import classify
 FLOWS = 512
 #: How long a phase's end waits for what is still on its way, and what counts as silence (seconds).
 REST_SECONDS, SILENCE_SECONDS = 0.3, 0.01
-REPORT_BYTES = 4 * 1024 * 1024
 DNS_PORTS = (53, 5353, 5355)
 
 

@@ -4,11 +4,12 @@ import re
 
 import layout
 
-_ADDRESS = re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{5,16}(?![0-9A-Za-z])")
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", re.I)
+#: What no two runs have alike, wherever it stands: in paths, in test ids and in what was seen.
+ADDRESS = re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{5,16}(?![0-9A-Za-z])")
+UUID = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
+TEMPORARY = re.compile(r"(?<![A-Za-z0-9])(?:tmp|mesonpy-)[a-z0-9_]{8}(?![a-z0-9])")
+PIP_TEMPORARY = re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b")
 _PYTEST_TEMPORARY = re.compile(r"/tmp/pytest-of-[^/\s\]]+/pytest-\d+")
-_TEMPORARY = re.compile(r"\b(?:tmp|mesonpy-)[a-z0-9_]{8}\b")
-_PIP_TEMPORARY = re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b")
 #: What coverage appends to the data file of each process: pid and a random number, later also a digest.
 _COVERAGE = re.compile(r"\.(?:pid\d+\.X[0-9A-Za-z]{6}x(?:\.H[0-9A-Za-z]{10}h)?|\d+\.\d{6})(?=$|/)")
 _PID = re.compile(r"/proc/\d+/")
@@ -47,18 +48,18 @@ def template_path(path):
 
 def stable_path(path):
     """A templated path without the random parts of temporary names."""
-    path = _PIP_TEMPORARY.sub("{random}", _TEMPORARY.sub("{random}", template_path(readable(path))))
+    path = PIP_TEMPORARY.sub("{random}", TEMPORARY.sub("{random}", template_path(readable(path))))
     return _COVERAGE.sub(".{random}", path)
 
 
 def stable_id(node):
     """A test's node id without addresses, random names and places."""
-    node = _ADDRESS.sub("{address}", node)
-    node = _UUID.sub("{uuid}", node)
+    node = ADDRESS.sub("{address}", node)
+    node = UUID.sub("{uuid}", node)
     node = _PYTEST_TEMPORARY.sub("{tmp}", node)
     for prefix, name in layout.TEMPLATES:
         node = node.replace(prefix, name)
-    return _PID.sub("/proc/{pid}/", _TEMPORARY.sub("{random}", node))
+    return _PID.sub("/proc/{pid}/", TEMPORARY.sub("{random}", node))
 
 
 def excerpt(data, limit=2048, lines=25):

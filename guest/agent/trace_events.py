@@ -9,7 +9,6 @@ from trace_lines import End
 ARGUMENT = 300
 ARGUMENTS = 40
 OWN_IDS = frozenset({"1000", "-1"})
-FATAL = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS"})
 FORKS = frozenset({"clone", "clone3", "fork", "vfork"})
 IDENTITY = frozenset({"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups"})
 MEMORY = frozenset({"process_vm_readv", "process_vm_writev", "pidfd_getfd", "process_madvise", "kcmp"})
@@ -87,7 +86,6 @@ class Run:
         self.agents, self.quiet = frozenset(agents), QUIET_SOCKETS | frozenset(quiet)
         self.executables, self.is_folder = executables, is_folder
         self.has_begun = False
-        self.crashes = set()
         self._processes = {root: _Process(_Image([label]))}
         self._ended = {}
         self._seen = {root}
@@ -122,10 +120,6 @@ class Run:
             events.add(kind, what, by=image.words(), times=times)
         events.know_pids(self._seen)
 
-    def crash_words(self):
-        """Signals that mean a fault, sorted: `SIGSEGV python -m pytest`."""
-        return sorted({f"{signal} {image.words() or ''}".rstrip() for signal, image in self.crashes})
-
     def _note(self, kind, what, image):
         if len(self._found) < 50_000 or (kind, what, image) in self._found:
             self._found[kind, what, image] = self._found.get((kind, what, image), 0) + 1
@@ -134,8 +128,6 @@ class Run:
         if end.heir is not None:
             self._processes[end.pid] = self._processes.pop(end.heir, process)
             return
-        if end.signal in FATAL and len(self.crashes) < 100:
-            self.crashes.add((end.signal, process.image))
         self._miss(process)
         self._processes.pop(end.pid, None)
         if process.first.argv is None and process.first.before is None and len(self._ended) < 10_000:

@@ -41,7 +41,7 @@ def command(argv, trace):
     calls = ",".join("?" + name for name in dict.fromkeys(SYSTEM_CALLS))
     return [
         STRACE, "-DDD", "-f", "--seccomp-bpf", "-q", "-A", "-o", trace, "-s", str(STRING_BYTES), "--decode-fds=path,socket,pidfd",
-        "-e", "signal=" + ",".join(sorted(trace_events.FATAL)), "-e", f"trace={calls}", *argv,
+        "-e", "signal=none", "-e", f"trace={calls}", *argv,
     ]  # fmt: skip
 
 
@@ -85,8 +85,6 @@ class Watch:
 
     def __init__(self, events, agents=(), quiet=(), executables=True):
         self.events, self.agents, self.quiet, self.executables = events, tuple(agents), tuple(quiet), executables
-        self.crashes = set()
-        self.bad = 0
         self.was_cut = False
         self._parts = []
 
@@ -122,8 +120,6 @@ class Watch:
         for item in lines.read(data):
             run.take(item)
         run.events_into(self.events)
-        self.crashes.update(run.crash_words())
-        self.bad += lines.bad
 
 
 def is_folder(path):
@@ -139,14 +135,6 @@ def outliving(pids, clock=time.monotonic, sleep=time.sleep):
     while (left := [pid for pid in pids() if command_line(pid)]) and clock() < until:
         sleep(OUTLIVE_STEP)
     return left
-
-
-def left_running(events, pids):
-    """Adds what runs now as `left-running`. Call it before the group is killed."""
-    for pid in pids:
-        argv = command_line(pid)
-        if argv:
-            events.add("left-running", trace_events.command_words(argv))
 
 
 def command_line(pid):

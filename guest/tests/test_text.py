@@ -17,6 +17,9 @@ class Text(unittest.TestCase):
             "t.py::a[/work/tests/data.txt]": "t.py::a[{tests}/data.txt]",
             "t.py::a[tmpab12_xyz]": "t.py::a[{random}]",
             "t.py::a[0x10]": "t.py::a[0x10]",
+            "t.py::a[0190a6f0-7c1e-7abc-9def-0123456789ab]": "t.py::a[{uuid}]",
+            "t.py::a[x_tmpab12_xyz]": "t.py::a[x_{random}]",
+            "t.py::a[2020-01-02]": "t.py::a[2020-01-02]",
         }
         for given, wanted in cases.items():
             self.assertEqual(text.stable_id(given), wanted)

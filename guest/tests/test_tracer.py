@@ -192,7 +192,6 @@ class Meaning(unittest.TestCase):
         )  # fmt: skip
         rows = watch.events.rows()[0]
         self.assertEqual([(row["what"], row["by"]) for row in rows], [("x", "python -m pytest")])
-        self.assertEqual(watch.crashes, {"SIGSEGV x"})
 
     def test_nothing_of_the_agent_before_the_identity(self):
         found = events.Events()
@@ -252,9 +251,6 @@ class Files(unittest.TestCase):
                 pass
             clock = iter(range(100))
             self.assertEqual(tracer.outliving(lambda: [child], clock=lambda: next(clock), sleep=lambda _: None), [child])
-            found = events.Events()
-            tracer.left_running(found, [child])
-            self.assertEqual(found.rows()[0], [{"kind": "left-running", "what": "sleep 60", "times": "once"}])
         finally:
             os.kill(child, 9)
             os.waitpid(child, 0)
@@ -295,7 +291,6 @@ class Real(unittest.TestCase):
         watch.begin(self.trace)
         pid, self.status = self.ask(["/bin/sh", "-c", script])
         watch.end(self.trace, pid, "tests", True, self.server, lambda: self.ask([]))
-        self.crashes = watch.crashes
         return watch.events.rows()[0]
 
     def test_a_server_stays_itself_and_its_forks_are_seen(self):
@@ -303,7 +298,7 @@ class Real(unittest.TestCase):
         self.assertNotIn(tracing, (0, self.server, os.getpid()))
         script = "cd /tmp; echo $$ | cat; mkdir -p pyti.$$; cp /bin/true pyti.$$/t; chmod 755 pyti.$$/t; pyti.$$/t; rm -r pyti.$$; no-such-thing; kill -9 1 || true"
         first = self.rows(script)
-        self.assertEqual((self.status, self.crashes), (0, set()))
+        self.assertEqual(self.status, 0)
         # `by`: the shell of the run itself, whose exec is no event.
         told = {(row["kind"], row["what"]) for row in first}
         self.assertIn(("exec", "cat"), told)
@@ -312,7 +307,6 @@ class Real(unittest.TestCase):
         self.assertEqual(self.rows(script), first)
         self.rows("kill -SEGV $$")
         self.assertEqual(os.WTERMSIG(self.status), 11)
-        self.assertEqual({words.split()[0] for words in self.crashes}, {"SIGSEGV"})
 
     def test_limits_of_the_fork_hold(self):
         self.rows("grep -q 'NoNewPrivs:.1' /proc/self/status && grep -q 'Uid:.1000.1000.1000.1000' /proc/self/status && ! kill -9 $PPID 2>/dev/null")
