@@ -12,6 +12,8 @@ import text
 
 LIMIT = 2000
 WORD_UNITS = 1000
+#: Of a word while its task runs. Pids have more or fewer digits from run to run, and which numbers are pids is known at the end.
+HELD_UNITS = 2 * WORD_UNITS
 #: Of all rows as JSON: eleven tasks and four other dates must fit into the raw data's 16 MiB beside everything else.
 ROWS_BYTES = 384 * 1024
 FEW, MANY = 2, 10
@@ -69,14 +71,14 @@ def template(value):
 
 
 def normalise(value, literal=False):
-    """Any string or bytes of package code -> valid, short text; templated unless it is ours."""
-    # The first cut only bounds the work: what it could split is far beyond the second.
+    """Any string or bytes of package code -> valid text of at most HELD_UNITS; templated unless it is ours."""
+    # This cut only bounds the work: what it could split is far beyond those that are seen.
     value = value[: 16 * WORD_UNITS]
     try:
         value = text.readable(value)
     except UnicodeEncodeError:
         value = value.encode("utf-8", "backslashreplace").decode()
-    return text.clip(value if literal else template(value), WORD_UNITS)
+    return text.clip(value if literal else template(value), HELD_UNITS)
 
 
 def source_digest(source):
@@ -167,7 +169,8 @@ class Events:
         return counts
 
     def _settled_key(self, kind, key):
-        return key if kind in LITERAL or _has_port(kind, key[0]) else self._settle(key)
+        key = key if kind in LITERAL or _has_port(kind, key[0]) else self._settle(key)
+        return tuple(value and text.clip(value, WORD_UNITS) for value in key)
 
     def rows(self):
         """(rows, how many were omitted). A flood of one kind does not push out the others: each gets its share."""

@@ -160,6 +160,18 @@ class Rows(unittest.TestCase):
         self.assertEqual([row["what"] for row in rows], ["4711" * 16, "sh -c 'echo {pid} 4710 192.0.2.4711'"])
         self.assertEqual((rows[1]["by"], rows[1]["times"], omitted), ("x.{pid}", "few", 0))
 
+    def test_pids_in_a_long_text_neither_lengthen_it_nor_make_two_runs_differ(self):
+        rows = []
+        for pid in (123, 4567):
+            found = events.Events()
+            found.add("exec", f"cc -I/a/{pid} " * 200, by=f"make {pid} " * 300)
+            found.know_pids({pid})
+            rows.append(found.rows()[0])
+        self.assertEqual(rows[0], rows[1])
+        for name in ("what", "by"):
+            self.assertIn("{pid}", rows[0][0][name])
+            self.assertEqual(len(rows[0][0][name]), 1000)
+
     def test_short_numbers_inside_names_are_no_pids(self):
         self.events.know_pids({313, 512, 31415})
         for what in ("cc libx.AVX512_ICL.a.p", "cc m.cpython-313-x86_64-linux-gnu.so.p", "run /tmp/a-512.sock", "run x31415y"):
