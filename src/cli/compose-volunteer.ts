@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { systemClock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Network, PeerId } from '../net/network.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
 import { createDownloadCache } from '../pypi/download.ts'
 import { createIndexClient } from '../pypi/index-client.ts'
 import { prepareInputs } from '../pypi/intake.ts'
@@ -14,7 +14,7 @@ import type { ImageStore } from '../sandbox/image/store.ts'
 import { VmPool } from '../sandbox/pool.ts'
 import { runJobIn } from '../sandbox/run-guest.ts'
 import type { Driver } from '../sandbox/vm.ts'
-import type { BlobStore } from '../store/store.ts'
+import { currentPart, noteUse } from '../unused.ts'
 import type { JobTools } from '../volunteer/run-job.ts'
 import { backendFor, clockOf, type Job } from '../wire/job.ts'
 import { imageFinder } from './find-image.ts'
@@ -33,8 +33,6 @@ export function jobTools(options: {
   uv: string
   python: string
   images: ImageStore
-  /** Files that came from the coordinator. */
-  received: BlobStore
   /** As offered to the coordinator, the preferred one first. */
   drivers: readonly Driver[]
   network: Network
@@ -52,7 +50,6 @@ export function jobTools(options: {
   const uv = {
     path: options.uv,
     python: options.python,
-    cacheDir: paths.uvCache,
     indexUrl: index.url,
     env: process.env,
     ...(index.caFile !== undefined && { caFile: index.caFile }),
@@ -82,7 +79,7 @@ export function jobTools(options: {
 
     async prepare(job, { signal, onStage }) {
       await mkdir(paths.run, { recursive: true, mode: 0o711 })
-      const workDir = await mkdtemp(join(paths.run, `job-${process.pid}-`))
+      const workDir = await makeOwnedFolder(paths.run, 'job')
       try {
         const downloadStarted = performance.now()
         const subjectPath = await fetchSubject(job, signal)
@@ -91,7 +88,7 @@ export function jobTools(options: {
         const inputs = await prepareInputs({
           job,
           subjectPath,
-          uv,
+          uv: { ...uv, cacheDir: await uvCache() },
           cache,
           workDir,
           signal,
@@ -146,11 +143,19 @@ export function jobTools(options: {
   }
 
   /** A file that is not on the index yet: from the coordinator, by digest. */
-  async function receive({ sha256, size }: Job['subject'], signal: AbortSignal): Promise<string> {
-    const { received } = options
-    if ((await received.size(sha256)) === undefined)
-      await received.put(sha256, network.fetchBlob(coordinator, { sha256, size }, { signal }))
-    return received.path(sha256)
+  function receive({ filename, sha256, size }: Job['subject'], signal: AbortSignal): Promise<string> {
+    const blob = { sha256, size }
+    return cache.receive(
+      { ...blob, filename },
+      () => network.fetchBlob(coordinator, blob, { signal }),
+      signal,
+    )
+  }
+
+  async function uvCache(): Promise<string> {
+    const part = currentPart(paths.uvCache, clock.now())
+    await noteUse(part, clock.now())
+    return part
   }
 
   async function fetchSubject(job: Job, signal: AbortSignal): Promise<string> {

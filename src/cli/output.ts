@@ -35,7 +35,6 @@ const machineCodes = new Set([
   'no-debian-mirror',
   'store-locked',
   'host-out-of-disk',
-  'disk-full',
   'image-drift',
   'image-incomplete',
   'image-too-large',

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
 import { type DownloadCache, digestOfFile } from './download.ts'
 import type { IndexClient } from './index-client.ts'
 import { readZipMember } from './zip-archive.ts'
@@ -69,7 +70,7 @@ export async function ensureUv(options: {
   const wheel = await cache.fetch({ ...file, sha256: pin.sha256 }, signal === undefined ? {} : { signal })
 
   await mkdir(folder, { recursive: true })
-  const part = await mkdtemp(join(folder, 'part-'))
+  const part = await makeOwnedFolder(toolsDir, 'part')
   try {
     const fresh = join(part, 'uv')
     await unpack(wheel, pin, fresh)

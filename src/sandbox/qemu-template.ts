@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
 import { awaitCaller, type OneCaller, saveState } from './qemu-save.ts'
 import { lockTemplate } from './qemu-template-lock.ts'
 import { adoptTemplate, hasTemplate } from './qemu-template-store.ts'
@@ -51,7 +52,7 @@ export async function buildTemplate(build: TemplateBuild): Promise<void> {
 async function bootAndSave(build: TemplateBuild, cpu: number): Promise<void> {
   const { dir, key, shape, driver, runDir, signal } = build
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  const work = await mkdtemp(join(dir, `build-${process.pid}-`))
+  const work = await makeOwnedFolder(dir, 'build')
   const sockets: OneCaller[] = []
   const start = async (options: VmOptions) => {
     const monitor = await awaitCaller(join(options.folder, 'monitor'))

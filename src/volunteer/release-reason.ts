@@ -22,7 +22,6 @@ const reasonOf: Record<string, ReleaseReason> = {
   'dependency-unavailable': 'dependency-unavailable',
   'index-unreachable': 'index-unavailable',
   'bad-index-page': 'index-unavailable',
-  'disk-full': 'host-out-of-disk',
   'host-out-of-disk': 'host-out-of-disk',
   'host-out-of-memory': 'host-out-of-memory',
   shutdown: 'shutdown',

@@ -16,7 +16,7 @@ import { redactUrl } from '../../pypi/redact.ts'
 import { createSubjectFeed } from '../../pypi/subject-feed.ts'
 import { createUploadFeed } from '../../pypi/uploads.ts'
 import { compareVersionTexts } from '../../pypi/version.ts'
-import type { Image } from '../../sandbox/image/store.ts'
+import { type Image, ImageStore } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
 import { openTileFiles } from '../../store/tile-files.ts'
@@ -38,6 +38,7 @@ import {
 import { findPaths, repositoryDir } from '../paths.ts'
 import { withImages } from '../serve-images.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
+import { tidyDaily } from '../tidy.ts'
 
 interface Flags extends NodeFlags {
   quorum: number
@@ -218,6 +219,9 @@ async function runCoordinator(flags: Flags): Promise<void> {
         reportKey: reportSigner.peerId,
         logKey: coordinator.logKey,
       })
+      const imageStore = new ImageStore(paths.images)
+      const inUse = images.map(({ id }) => imageStore.manifestPath(id))
+      void tidyDaily(paths, { clock: systemClock, signal, inUse })
       await Promise.race([untilAborted(signal), failed.promise])
       log.info('stopping', { why: messageOf(signal.reason) })
       await coordinator.stop()

@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { digestFile } from '../../digest-file.ts'
 import { isCode, messageOf, PytiError } from '../../errors.ts'
+import { makeOwnedFolder } from '../../owned-folder.ts'
 import { ImageManifest, imageId, imageParts } from '../../wire/image.ts'
 import type { Image, ImageStore } from './store.ts'
 
@@ -40,7 +41,7 @@ export async function fetchImage(
     return answer.data
   })
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  const work = await mkdtemp(join(dir, `fetch-${process.pid}-`))
+  const work = await makeOwnedFolder(dir, 'fetch')
   try {
     for (const name of imageParts) {
       const part = manifest.parts[name]

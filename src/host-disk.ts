@@ -1,0 +1,91 @@
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf, PytiError } from './errors.ts'
+
+type DiskCode = 'host-out-of-disk' | 'host-disk-unwritable'
+
+const codes: Record<string, DiskCode> = {
+  ENOSPC: 'host-out-of-disk',
+  EDQUOT: 'host-out-of-disk',
+  EROFS: 'host-disk-unwritable',
+}
+/** They are said of other things too, such as a socket or a program. */
+const refusals = ['EACCES', 'EPERM']
+const writes = ['open', 'mkdir', 'mkdtemp', 'rename', 'link', 'unlink', 'copyfile', 'utime', 'ftruncate']
+
+const hints: Record<DiskCode, string> = {
+  'host-out-of-disk': 'free some space, or set PYTI_HOME to a folder on a larger disk',
+  'host-disk-unwritable': 'make the folder one that this user may write to, or set PYTI_HOME to another one',
+}
+
+/** As programs end a line that says why they could not write. Elsewhere in a line it may be somebody's name for something. */
+const said: [RegExp, DiskCode][] = [
+  [/: (?:No space left on device|Disk quota exceeded)(?: \(os error \d+\))?\.?\s*$/im, 'host-out-of-disk'],
+  [/: Read-only file system(?: \(os error \d+\))?\.?\s*$/im, 'host-disk-unwritable'],
+]
+
+/**
+ * Whether what went wrong is that this machine's disk takes nothing more, wherever among the causes of the error that is said.
+ * @returns PytiError `host-out-of-disk` | `host-disk-unwritable`; undefined for anything else
+ */
+export function diskTrouble(error: unknown): PytiError<DiskCode> | undefined {
+  // Bounded, as an error may be its own cause.
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth++) {
+    if (isDiskTrouble(cause)) return cause
+    const code = codeOf(cause)
+    if (code) return trouble(code, messageOf(cause), error)
+  }
+  return undefined
+}
+
+/** The same, told by a program. @param text what it printed, which must come from the program and nobody else */
+export function diskTroubleIn(text: string, cause?: unknown): PytiError<DiskCode> | undefined {
+  const [, code] = said.find(([words]) => words.test(text)) ?? []
+  return code && trouble(code, text.trim().split('\n').slice(-3).join(' | ').slice(-500), cause)
+}
+
+/** What there may be said against writing to a folder; see `lackOfRoom`. */
+export type RoomCheck = () => Promise<PytiError | undefined>
+
+/**
+ * Why nothing new should be begun that needs room in these folders: one has less than `leastBytes` left, or cannot be written to.
+ */
+export async function lackOfRoom(
+  folders: readonly string[],
+  leastBytes: number,
+): Promise<PytiError<DiskCode> | undefined> {
+  for (const folder of folders) {
+    const probe = join(folder, '.room')
+    try {
+      await mkdir(folder, { recursive: true })
+      const { bavail, bsize } = await statfs(folder)
+      if (bavail * bsize < leastBytes)
+        return trouble(
+          'host-out-of-disk',
+          `${folder} has ${bavail * bsize} bytes left, ${leastBytes} are wanted`,
+        )
+      // A quota, or a file system without a place for another file, shows only now.
+      await writeFile(probe, Buffer.alloc(65_536))
+    } catch (error) {
+      return diskTrouble(error) ?? trouble('host-disk-unwritable', messageOf(error), error)
+    } finally {
+      await rm(probe, { force: true }).catch(() => {})
+    }
+  }
+  return undefined
+}
+
+function codeOf(error: Error): DiskCode | undefined {
+  const { code = '', syscall = '' } = error as NodeJS.ErrnoException
+  const refused = refusals.includes(code) && writes.includes(syscall) && 'path' in error
+  return refused ? 'host-disk-unwritable' : codes[code]
+}
+
+function isDiskTrouble(error: Error): error is PytiError<DiskCode> {
+  return error instanceof PytiError && Object.hasOwn(hints, error.code)
+}
+
+function trouble(code: DiskCode, detail: string, cause?: unknown): PytiError<DiskCode> {
+  const what = code === 'host-out-of-disk' ? 'no space left on the disk' : 'the disk cannot be written to'
+  return new PytiError(code, `${what}: ${detail}`, { hint: hints[code], cause })
+}
