@@ -1,15 +1,15 @@
-import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, PytiError } from './errors.ts'
 
 type DiskCode = 'host-out-of-disk' | 'host-disk-unwritable'
 
-const codes: Record<string, DiskCode> = {
+const codes: Partial<Record<string, DiskCode>> = {
   ENOSPC: 'host-out-of-disk',
   EDQUOT: 'host-out-of-disk',
   EROFS: 'host-disk-unwritable',
 }
-/** They are said of other things too, such as a socket or a program. */
+/** They are said of other things too, such as a socket or a program; and an error of ours that one has caused says more. */
 const refusals = ['EACCES', 'EPERM']
 const writes = ['open', 'mkdir', 'mkdtemp', 'rename', 'link', 'unlink', 'copyfile', 'utime', 'ftruncate']
 
@@ -20,8 +20,12 @@ const hints: Record<DiskCode, string> = {
 
 /** As programs end a line that says why they could not write. Elsewhere in a line it may be somebody's name for something. */
 const said: [RegExp, DiskCode][] = [
-  [/: (?:No space left on device|Disk quota exceeded)(?: \(os error \d+\))?\.?\s*$/im, 'host-out-of-disk'],
-  [/: Read-only file system(?: \(os error \d+\))?\.?\s*$/im, 'host-disk-unwritable'],
+  [
+    /(?:: |because |\()(?:No space left on device|Disk quota exceeded)\)?(?: \(os error \d+\))?$/m,
+    'host-out-of-disk',
+  ],
+  [/^E: You don't have enough free space in /m, 'host-out-of-disk'],
+  [/(?:: |because |\()Read-only file system\)?(?: \(os error \d+\))?$/m, 'host-disk-unwritable'],
 ]
 
 /**
@@ -32,7 +36,8 @@ export function diskTrouble(error: unknown): PytiError<DiskCode> | undefined {
   // Bounded, as an error may be its own cause.
   for (let cause = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth++) {
     if (isDiskTrouble(cause)) return cause
-    const code = codeOf(cause)
+    const code =
+      codes[codeOf(cause)] ?? (cause === error && isRefused(cause) ? 'host-disk-unwritable' : undefined)
     if (code) return trouble(code, messageOf(cause), error)
   }
   return undefined
@@ -57,7 +62,6 @@ export async function lackOfRoom(
   for (const folder of folders) {
     const probe = join(folder, '.room')
     try {
-      await mkdir(folder, { recursive: true })
       const { bavail, bsize } = await statfs(folder)
       if (bavail * bsize < leastBytes)
         return trouble(
@@ -75,10 +79,11 @@ export async function lackOfRoom(
   return undefined
 }
 
-function codeOf(error: Error): DiskCode | undefined {
-  const { code = '', syscall = '' } = error as NodeJS.ErrnoException
-  const refused = refusals.includes(code) && writes.includes(syscall) && 'path' in error
-  return refused ? 'host-disk-unwritable' : codes[code]
+const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '')
+
+function isRefused(error: Error): boolean {
+  const { path, syscall = '' } = error as NodeJS.ErrnoException
+  return refusals.includes(codeOf(error)) && writes.includes(syscall) && path !== undefined
 }
 
 function isDiskTrouble(error: Error): error is PytiError<DiskCode> {

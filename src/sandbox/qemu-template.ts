@@ -1,11 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import { makeOwnedFolder } from '../owned-folder.ts'
 import { awaitCaller, type OneCaller, saveState } from './qemu-save.ts'
 import { lockTemplate } from './qemu-template-lock.ts'
 import { adoptTemplate, hasTemplate } from './qemu-template-store.ts'
-import { asHostTrouble, startVm } from './ready-vm.ts'
+import { startVm } from './ready-vm.ts'
 import type { Driver, OnCpu, Vm, VmOptions, VmShape } from './vm.ts'
 
 /** Native milliseconds, scaled by the backend. */
@@ -43,7 +44,7 @@ export async function buildTemplate(build: TemplateBuild): Promise<void> {
     if (!(await hasTemplate(dir, key))) await build.onCpu(cpu => bootAndSave(build, cpu))
   } catch (error) {
     signal?.throwIfAborted()
-    throw asHostTrouble(error, dir)
+    throw diskTrouble(error) ?? error
   } finally {
     await unlock()
   }

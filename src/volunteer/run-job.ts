@@ -1,4 +1,5 @@
 import { messageOf, PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import { canonicalJson } from '../wire/canonical.ts'
 import type { GuestEvent, GuestPlan } from '../wire/guest.ts'
 import type { Job } from '../wire/job.ts'
@@ -99,7 +100,7 @@ async function runOnce(
 
 /** What ends a guest while package code runs is the package's, unless the machine around it had no room. */
 function isPackagesDoing(error: PytiError): boolean {
-  if (error.code === 'host-out-of-memory' || error.code === 'host-out-of-disk') return false
+  if (error.code === 'host-out-of-memory' || diskTrouble(error)) return false
   return error.details.stage === 'working' || error.code === 'bad-record'
 }
 
