@@ -81,6 +81,7 @@ export async function openDirect(options: DirectOptions): Promise<Direct> {
   const { peerId } = await loadOrCreateIdentity(join(dir, 'identity.key'))
   const tools = jobTools({
     paths,
+    data: dir,
     index,
     uv,
     drivers,

@@ -14,8 +14,9 @@ const refusals = ['EACCES', 'EPERM']
 const writes = ['open', 'mkdir', 'mkdtemp', 'rename', 'link', 'unlink', 'copyfile', 'utime', 'ftruncate']
 
 const hints: Record<DiskCode, string> = {
-  'host-out-of-disk': 'free some space, or set PYTI_HOME to a folder on a larger disk',
-  'host-disk-unwritable': 'make the folder one that this user may write to, or set PYTI_HOME to another one',
+  'host-out-of-disk': 'free some space, or use a larger disk: PYTI_HOME and --data name the folders',
+  'host-disk-unwritable':
+    'make the folder one that this user may write to, or use another one: PYTI_HOME and --data name them',
 }
 
 /** As programs end a line that says why they could not write. Elsewhere in a line it may be somebody's name for something. */
@@ -48,6 +49,9 @@ export function diskTroubleIn(text: string, cause?: unknown): PytiError<DiskCode
   const [, code] = said.find(([words]) => words.test(text)) ?? []
   return code && trouble(code, text.trim().split('\n').slice(-3).join(' | ').slice(-500), cause)
 }
+
+/** Room that is wanted before new work begins, and that is enough to end what is under way. */
+export const leastFreeBytes = 1024 * 1024 * 1024
 
 /** What there may be said against writing to a folder; see `lackOfRoom`. */
 export type RoomCheck = () => Promise<PytiError | undefined>

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { systemClock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
+import { lackOfRoom, leastFreeBytes } from '../host-disk.ts'
 import type { Logger } from '../logger.ts'
 import type { Network, PeerId } from '../net/network.ts'
 import { makeOwnedFolder } from '../owned-folder.ts'
@@ -28,6 +29,8 @@ export async function readCpuLevel(): Promise<string> {
 /** The real machine behind a volunteer's jobs: the index pip uses, uv, the download cache, and VMs. */
 export function jobTools(options: {
   paths: Paths
+  /** The volunteer's own folder. */
+  data: string
   index: IndexConfig
   /** Paths of the uv binary and of the system's interpreter, whose markers it reads. */
   uv: string
@@ -74,6 +77,8 @@ export function jobTools(options: {
     async close() {
       await Promise.all([...pools.values()].map(pool => pool.close()))
     },
+
+    lackOfRoom: () => lackOfRoom([paths.cache, options.data], leastFreeBytes),
 
     slowness: job => driverFor(job).slowness,
 

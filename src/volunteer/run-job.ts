@@ -1,5 +1,5 @@
 import { messageOf, PytiError } from '../errors.ts'
-import { diskTrouble } from '../host-disk.ts'
+import { diskTrouble, type RoomCheck } from '../host-disk.ts'
 import { canonicalJson } from '../wire/canonical.ts'
 import type { GuestEvent, GuestPlan } from '../wire/guest.ts'
 import type { Job } from '../wire/job.ts'
@@ -22,6 +22,8 @@ export type Stage = 'fetching' | 'resolving' | 'waiting' | 'booting' | 'setting 
 
 /** What a job needs of the machine; passed in, so that the loop can be tested without a VM. */
 export interface JobTools {
+  /** Why no job should be begun now: there is no room on this machine's disk. */
+  lackOfRoom: RoomCheck
   /** How much slower than native the VM of this job may be: the guest's own ceilings are multiplied by it. */
   slowness(job: Job): number
   prepare(

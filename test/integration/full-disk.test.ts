@@ -1,17 +1,32 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
+import { systemClock } from '../../src/clock.ts'
+import { PytiError } from '../../src/errors.ts'
 import { runCommand } from '../../src/exec.ts'
 import { diskTrouble, lackOfRoom } from '../../src/host-disk.ts'
+import { silentLogger } from '../../src/logger.ts'
+import { createDownloadCache } from '../../src/pypi/download.ts'
+import { emptyPlan } from '../../src/sandbox/backends.ts'
+import { createDisk } from '../../src/sandbox/disks.ts'
+import { fetchImage } from '../../src/sandbox/image/fetch.ts'
+import { ImageStore } from '../../src/sandbox/image/store.ts'
+import type { ReadyVm } from '../../src/sandbox/ready-vm.ts'
+import { runJobIn } from '../../src/sandbox/run-guest.ts'
 import { makeVmFolder } from '../../src/sandbox/vm-folder.ts'
 import { putBytes } from '../../src/store/blob-bytes.ts'
 import { openBlobStore } from '../../src/store/blobs.ts'
 import { openLevelStore } from '../../src/store/level.ts'
 import type { Store } from '../../src/store/store.ts'
 import { openTileFiles } from '../../src/store/tile-files.ts'
+import { sha256 } from '../../src/wire/canonical.ts'
 import { noSmallDisk, type SmallDisk, withSmallDisk } from '../helpers/small-disk.ts'
+import { makeImage } from '../helpers/small-image.ts'
+import { withDirectory } from '../helpers/temporary.ts'
 
 const MiB = 1024 * 1024
 const full = { code: 'host-out-of-disk' as const, hint: /free some space/ }
@@ -112,6 +127,103 @@ describe('a full disk', { skip: noSmallDisk }, () => {
       await tiles.write('tile/0/000', Buffer.alloc(8_192))
     }),
   )
+
+  it(
+    'downloads, files of peers and guest images say so and leave nothing half',
+    onSmallDisk(async ({ dir, fill }) => {
+      const bytes = Buffer.alloc(MiB, 'bytes')
+      const file = { filename: 'thing-1.0.tar.gz', sha256: sha256(bytes), size: bytes.length }
+      const cache = createDownloadCache({
+        dir: join(dir, 'downloads'),
+        indexUrl: 'https://index.test/simple/',
+        clock: systemClock,
+        log: silentLogger,
+        fetch: async () => new Response(bytes),
+      })
+      const elsewhere = await mkdtemp(join(tmpdir(), 'pyti-full-disk-'))
+      try {
+        const image = await makeImage(new ImageStore(elsewhere), elsewhere, 'x'.repeat(MiB))
+        const source = {
+          manifest: async () => image.manifest,
+          fetchBlob: ({ sha256 }: { sha256: string }) => createReadStream(join(elsewhere, 'files', sha256)),
+        }
+        await mkdir(join(dir, 'images'))
+        await mkdir(join(dir, 'downloads'))
+        fill()
+        await assert.rejects(
+          cache.receive(file, () => Readable.from([bytes])),
+          full,
+        )
+        await assert.rejects(cache.fetch({ ...file, url: 'https://files.test/thing' }), full)
+        const images = join(dir, 'images')
+        await assert.rejects(fetchImage(image.id, [source, source], new ImageStore(images), images), full)
+      } finally {
+        await rm(elsewhere, { recursive: true })
+      }
+      assert.deepEqual(await readdir(join(dir, 'downloads')), [])
+      assert.deepEqual(await readdir(join(dir, 'images')), [])
+    }),
+  )
+
+  describe('and a VM', () => {
+    /** One whose guest broke off while package code ran. */
+    const brokenOff = (folder: string, ended: () => void) => {
+      const session = {
+        async run() {
+          throw new PytiError('guest-ended', 'it broke off', { details: { stage: 'working' } })
+        },
+      }
+      const ready = { session, jobDisk: join(folder, 'job'), end: async () => ended() }
+      return ready as unknown as ReadyVm
+    }
+    const job = { plan: emptyPlan, files: [], wallSeconds: 1, clockMs: 0 }
+
+    it(
+      'whose job disk cannot be written is ended, and the host is named',
+      onSmallDisk(async ({ dir, fill }) => {
+        await createDisk(join(dir, 'job'), MiB)
+        fill()
+        let ended = 0
+        await assert.rejects(
+          runJobIn(
+            brokenOff(dir, () => ended++),
+            1,
+            job,
+          ),
+          full,
+        )
+        assert.equal(ended, 1)
+      }),
+    )
+
+    it(
+      'that breaks off where nothing is left for its output disk is not held against the package',
+      onSmallDisk(async ({ dir }) => {
+        await createDisk(join(dir, 'job'), MiB)
+        await assert.rejects(
+          runJobIn(
+            brokenOff(dir, () => {}),
+            1,
+            job,
+          ),
+          full,
+        )
+      }),
+    )
+
+    it('that breaks off where there is room is', () =>
+      withDirectory(async dir => {
+        await createDisk(join(dir, 'job'), MiB)
+        await assert.rejects(
+          runJobIn(
+            brokenOff(dir, () => {}),
+            1,
+            job,
+          ),
+          { code: 'guest-ended' },
+        )
+      }))
+  })
 
   it(
     'a program that met it is believed',

@@ -6,6 +6,7 @@ import { coordinatorConfig } from '../../coordinator/config.ts'
 import { createCoordinator } from '../../coordinator/coordinator.ts'
 import { createCosigner, parseWitness } from '../../coordinator/cosign.ts'
 import { messageOf } from '../../errors.ts'
+import { lackOfRoom, leastFreeBytes } from '../../host-disk.ts'
 import { loadOrCreateIdentity } from '../../identity.ts'
 import type { Logger } from '../../logger.ts'
 import { createNetwork } from '../../net/libp2p.ts'
@@ -199,6 +200,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
         ...(feed && { feed }),
         ...(flags.founder.length > 0 && { makeSample: await openSamples(join(repositoryDir, 'samples')) }),
         ...(flags.beacon !== undefined && { publicBeacon: beaconFrom(flags.beacon) }),
+        lackOfRoom: () => lackOfRoom([flags.data], leastFreeBytes),
         onFailure: error => failed.reject(error),
       })
       coordinator.onChange(({ job, phase, subject }) =>
@@ -221,8 +223,9 @@ async function runCoordinator(flags: Flags): Promise<void> {
       })
       const imageStore = new ImageStore(paths.images)
       const inUse = images.map(({ id }) => imageStore.manifestPath(id))
-      void tidyDaily(paths, { clock: systemClock, signal, inUse })
-      await Promise.race([untilAborted(signal), failed.promise])
+      const over = new AbortController()
+      void tidyDaily(paths, { clock: systemClock, signal: over.signal, inUse })
+      await Promise.race([untilAborted(signal), failed.promise]).finally(() => over.abort())
       log.info('stopping', { why: messageOf(signal.reason) })
       await coordinator.stop()
     } finally {

@@ -161,6 +161,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
     if (flags.witness) closers.push(await witnessBeside(watch, flags.data, { network, log, print }))
     const tools = jobTools({
       paths,
+      data: flags.data,
       index,
       uv,
       drivers,
