@@ -96,7 +96,7 @@ const MiB = 1024 * 1024
 /**
  * `run` for tools whose failure is an error.
  * @returns standard output
- * @throws PytiError `command-failed` | `host-out-of-disk` | `host-disk-unwritable`, and as `run`
+ * @throws PytiError `command-failed` | `host-out-of-disk` | `host-disk-unusable`, and as `run`
  */
 export async function runCommand(
   argv: readonly [string, ...string[]],

@@ -2,12 +2,12 @@ import { rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, PytiError } from './errors.ts'
 
-type DiskCode = 'host-out-of-disk' | 'host-disk-unwritable'
+type DiskCode = 'host-out-of-disk' | 'host-disk-unusable'
 
 const codes: Partial<Record<string, DiskCode>> = {
   ENOSPC: 'host-out-of-disk',
   EDQUOT: 'host-out-of-disk',
-  EROFS: 'host-disk-unwritable',
+  EROFS: 'host-disk-unusable',
 }
 /** They are said of other things too, such as a socket or a program; and an error of ours that one has caused says more. */
 const refusals = ['EACCES', 'EPERM']
@@ -15,8 +15,8 @@ const writes = ['open', 'mkdir', 'mkdtemp', 'rename', 'link', 'unlink', 'copyfil
 
 const hints: Record<DiskCode, string> = {
   'host-out-of-disk': 'free some space, or use a larger disk: PYTI_HOME and --data name the folders',
-  'host-disk-unwritable':
-    'make the folder one that this user may write to, or use another one: PYTI_HOME and --data name them',
+  'host-disk-unusable':
+    'let this user read and write there, or use another folder: PYTI_HOME and --data name them',
 }
 
 /** As programs end a line that says why they could not write. Elsewhere in a line it may be somebody's name for something. */
@@ -26,19 +26,19 @@ const said: [RegExp, DiskCode][] = [
     'host-out-of-disk',
   ],
   [/^E: You don't have enough free space in /m, 'host-out-of-disk'],
-  [/(?:: |because |\()Read-only file system\)?(?: \(os error \d+\))?$/m, 'host-disk-unwritable'],
+  [/(?:: |because |\()Read-only file system\)?(?: \(os error \d+\))?$/m, 'host-disk-unusable'],
 ]
 
 /**
  * Whether what went wrong is that this machine's disk takes nothing more, wherever among the causes of the error that is said.
- * @returns PytiError `host-out-of-disk` | `host-disk-unwritable`; undefined for anything else
+ * @returns PytiError `host-out-of-disk` | `host-disk-unusable`; undefined for anything else
  */
 export function diskTrouble(error: unknown): PytiError<DiskCode> | undefined {
   // Bounded, as an error may be its own cause.
   for (let cause = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth++) {
     if (isDiskTrouble(cause)) return cause
     const code =
-      codes[codeOf(cause)] ?? (cause === error && isRefused(cause) ? 'host-disk-unwritable' : undefined)
+      codes[codeOf(cause)] ?? (cause === error && isRefused(cause) ? 'host-disk-unusable' : undefined)
     if (code) return trouble(code, messageOf(cause), error)
   }
   return undefined
@@ -75,7 +75,7 @@ export async function lackOfRoom(
       // A quota, or a file system without a place for another file, shows only now.
       await writeFile(probe, Buffer.alloc(65_536))
     } catch (error) {
-      return diskTrouble(error) ?? trouble('host-disk-unwritable', messageOf(error), error)
+      return diskTrouble(error) ?? trouble('host-disk-unusable', messageOf(error), error)
     } finally {
       await rm(probe, { force: true }).catch(() => {})
     }
@@ -95,6 +95,6 @@ function isDiskTrouble(error: Error): error is PytiError<DiskCode> {
 }
 
 function trouble(code: DiskCode, detail: string, cause?: unknown): PytiError<DiskCode> {
-  const what = code === 'host-out-of-disk' ? 'no space left on the disk' : 'the disk cannot be written to'
+  const what = code === 'host-out-of-disk' ? 'no space left on the disk' : 'the disk cannot be used'
   return new PytiError(code, `${what}: ${detail}`, { hint: hints[code], cause })
 }

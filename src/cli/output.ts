@@ -36,7 +36,7 @@ const machineCodes = new Set([
   'no-debian-mirror',
   'store-locked',
   'host-out-of-disk',
-  'host-disk-unwritable',
+  'host-disk-unusable',
   'image-drift',
   'image-incomplete',
   'image-too-large',

@@ -57,7 +57,7 @@ const passed = [
  * run. uv asks the system's `python3 -I` what it is; nothing else is started.
  * @returns `ok: false` when there is no solution
  * @throws PytiError `python-missing` | `index-unreachable` | `uv-failed` | `program-timeout` | `program-output` |
- * `host-out-of-disk` | `host-disk-unwritable`, or the signal's reason
+ * `host-out-of-disk` | `host-disk-unusable`, or the signal's reason
  */
 export async function compile(uv: UvSettings, request: CompileRequest): Promise<Compiled> {
   const folder = await mkdtemp(join(request.workDir, 'resolve-'))

@@ -50,7 +50,7 @@ export async function saveBody(
 
 /**
  * Writes to a file what must turn out to have the digest asked for.
- * @throws PytiError `too-large` | `hash-mismatch` | `host-out-of-disk` | `host-disk-unwritable`; what the source throws
+ * @throws PytiError `too-large` | `hash-mismatch` | `host-out-of-disk` | `host-disk-unusable`; what the source throws
  */
 export async function saveBytes(
   source: AsyncIterable<Uint8Array>,

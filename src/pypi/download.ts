@@ -20,7 +20,7 @@ export interface DownloadCache {
   /**
    * Path of a file with exactly this digest: from the cache, re-read and checked before each use, or downloaded.
    * @throws PytiError `hash-mismatch` | `file-missing` | `too-large` | `index-unreachable` | `host-out-of-disk` |
-   * `host-disk-unwritable`, or the signal's reason
+   * `host-disk-unusable`, or the signal's reason
    */
   fetch(
     request: DownloadRequest,

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { makeOwnedFolder } from '../owned-folder.ts'
+import { noteUse } from '../unused.ts'
 import { type DownloadCache, digestOfFile } from './download.ts'
 import type { IndexClient } from './index-client.ts'
 import { readZipMember } from './zip-archive.ts'
@@ -40,6 +42,7 @@ export async function ensureUv(options: {
   toolsDir: string
   index: IndexClient
   cache: DownloadCache
+  clock: Clock
   log: Logger
   signal?: AbortSignal
   pin?: UvPin
@@ -48,6 +51,7 @@ export async function ensureUv(options: {
   if (platform() !== 'linux' || arch() !== 'x64')
     throw new PytiError('unsupported-platform', `volunteers run on x86_64 Linux, not ${arch()} ${platform()}`)
   const folder = join(toolsDir, `uv-${pin.version}`)
+  await noteUse(folder, options.clock.now())
   const path = join(folder, 'uv')
   if ((await digestOfFile(path, signal)) === pin.binarySha256) return path
 

@@ -36,7 +36,7 @@ export interface BootOptions {
 
 /**
  * Starts one VM and waits until its guest is up. What fails on the way leaves no process and no file.
- * @throws PytiError as `GuestSession`; also `vm-unavailable`, `host-out-of-disk`, `host-disk-unwritable`
+ * @throws PytiError as `GuestSession`; also `vm-unavailable`, `host-out-of-disk`, `host-disk-unusable`
  */
 export async function startVm(driver: Driver, shape: VmShape, options: BootOptions): Promise<ReadyVm> {
   const { runDir, cpu, templates, signal } = options

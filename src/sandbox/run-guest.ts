@@ -30,7 +30,7 @@ export interface GuestJob {
 /**
  * Gives a waiting VM its job and ends it. Whatever happens, no process and no file of the VM is left when this returns
  * or throws.
- * @throws PytiError see `GuestSession`; also `job-too-large`, `host-out-of-disk`, `host-disk-unwritable`
+ * @throws PytiError see `GuestSession`; also `job-too-large`, `host-out-of-disk`, `host-disk-unusable`
  */
 export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob): Promise<GuestOutput> {
   const started = performance.now()

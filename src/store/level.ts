@@ -13,7 +13,7 @@ const last = '\uffff'
 /**
  * Opens the store in a directory, which is made when missing. Each batch is synced to disk before its promise
  * resolves. After a batch that failed the store is opened anew before anything else.
- * @throws PytiError `store-locked` | `store-damaged` | `store-unavailable` | `host-out-of-disk` | `host-disk-unwritable`
+ * @throws PytiError `store-locked` | `store-damaged` | `store-unavailable` | `host-out-of-disk` | `host-disk-unusable`
  */
 export async function openLevelStore(dir: string): Promise<Store> {
   let db = await open(dir)

@@ -243,12 +243,12 @@ describe('a full disk', { skip: noSmallDisk }, () => {
       await free()
       for (const name of ['db', 'run']) await mkdir(join(dir, name))
       remount('ro')
-      assert.equal((await lackOfRoom([dir], MiB))?.code, 'host-disk-unwritable')
+      assert.equal((await lackOfRoom([dir], MiB))?.code, 'host-disk-unusable')
       await assert.rejects(told(makeVmFolder(join(dir, 'run'))), {
-        code: 'host-disk-unwritable',
-        hint: /may write/,
+        code: 'host-disk-unusable',
+        hint: /read and write there/,
       })
-      await assert.rejects(openLevelStore(join(dir, 'db')), { code: 'host-disk-unwritable' })
+      await assert.rejects(openLevelStore(join(dir, 'db')), { code: 'host-disk-unusable' })
       remount('rw')
       assert.equal(await lackOfRoom([dir], MiB), undefined)
       assert.deepEqual((await readdir(dir)).sort(), ['db', 'run'])

@@ -27,8 +27,8 @@ describe('trouble with the disk of this machine', () => {
       assert.match(trouble?.hint ?? '', /free some space/)
       assert.equal(releaseReasonOf(error), 'host-out-of-disk')
     }
-    assert.equal(diskTrouble(system('EROFS', 'mkdir', '/x'))?.code, 'host-disk-unwritable')
-    assert.equal(diskTrouble(system('EACCES', 'open', '/x'))?.code, 'host-disk-unwritable')
+    assert.equal(diskTrouble(system('EROFS', 'mkdir', '/x'))?.code, 'host-disk-unusable')
+    assert.equal(diskTrouble(system('EACCES', 'open', '/x'))?.code, 'host-disk-unusable')
   })
 
   it('is told once: what is told already stays as it is', () => {
@@ -73,7 +73,7 @@ describe('trouble with the disk of this machine', () => {
       'error: Failed to write\n  cause: failed to write to file `/x`: No space left on device (os error 28)',
     ])
       assert.equal(diskTroubleIn(text)?.code, 'host-out-of-disk', text)
-    assert.equal(diskTroubleIn('IO error: /db/LOCK: Read-only file system')?.code, 'host-disk-unwritable')
+    assert.equal(diskTroubleIn('IO error: /db/LOCK: Read-only file system')?.code, 'host-disk-unusable')
     for (const text of ['', 'no such package: No space left on device >=1', 'all is well'])
       assert.equal(diskTroubleIn(text), undefined, text)
   })

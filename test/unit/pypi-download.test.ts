@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { access, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '../../src/clock.ts'
 import { PytiError } from '../../src/errors.ts'
@@ -227,10 +227,20 @@ async function uvFrom({ index, dir, cacheOf }: House, changes: Partial<typeof pi
     toolsDir: join(dir, 'tools'),
     index: client,
     cache: cacheOf(),
+    clock: systemClock,
     log: silentLogger,
     pin: { ...pin, ...changes },
   })
 }
+
+test('uv that is found is noted as used: what tidies up next must not take it for old', () =>
+  withHouse(async house => {
+    house.index.publish({ filename: pin.filename, bytes: uvWheel })
+    const folder = dirname(await uvFrom(house))
+    await utimes(folder, 0, 0)
+    await uvFrom(house)
+    assert.ok(Date.now() - (await stat(folder)).mtimeMs < 3_600_000)
+  }))
 
 test('uv comes out of its wheel once, and again when the binary was changed', () =>
   withHouse(async house => {

@@ -23,7 +23,7 @@ const silenceMs = 60_000
  * Brings an image here by digest: from the first source that has it, each part from the next one when a source fails, falls
  * silent or sends other bytes.
  * @throws PytiError `image-corrupt` when a source's bytes were not the image asked for, `image-unreachable` when none answered;
- * `host-out-of-disk` | `host-disk-unwritable`; the signal's reason
+ * `host-out-of-disk` | `host-disk-unusable`; the signal's reason
  */
 export async function fetchImage(
   id: string,
