@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { jobTools } from '../src/cli/compose-volunteer.ts'
 import { findUv } from '../src/cli/host-tools.ts'
@@ -16,7 +15,6 @@ import { type Image, ImageStore } from '../src/sandbox/image/store.ts'
 import { startVm } from '../src/sandbox/ready-vm.ts'
 import { runJobIn } from '../src/sandbox/run-guest.ts'
 import type { Driver } from '../src/sandbox/vm.ts'
-import { openBlobStore } from '../src/store/blobs.ts'
 import type { JobResult } from '../src/volunteer/assemble.ts'
 import { type JobTools, type PreparedInputs, runJob } from '../src/volunteer/run-job.ts'
 import { type Backend, clockOf, type Job, type Profile, type TaskName, taskNames } from '../src/wire/job.ts'
@@ -81,15 +79,14 @@ export async function openDirect(options: DirectOptions): Promise<Direct> {
   const { paths, dir, image, drivers, index, signal, env } = options
   const uv = await findUv(paths, silentLogger, signal)
   const { peerId } = await loadOrCreateIdentity(join(dir, 'identity.key'))
-  await mkdir(join(dir, 'received'), { recursive: true })
   const tools = jobTools({
     paths,
+    data: dir,
     index,
     uv,
     drivers,
     python: await findPython(env),
     images: new ImageStore(paths.images),
-    received: await openBlobStore(join(dir, 'received')),
     // Nobody is asked for anything: the file is on the index, the image is here.
     network: createMemoryHub().join(peerId),
     coordinator: peerId,

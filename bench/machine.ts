@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { cpus, loadavg, release, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { sweepStaleFolders } from '../src/sandbox/vm-folder.ts'
+import { makeOwnedFolder, sweepStaleFolders } from '../src/owned-folder.ts'
 
 /** What a figure depends on besides the program. */
 export function describeMachine(): Record<string, string | number> {
@@ -21,7 +20,7 @@ export function describeMachine(): Record<string, string | number> {
 export async function withFolder<T>(parent: string, work: (dir: string) => Promise<T>): Promise<T> {
   await mkdir(parent, { recursive: true, mode: 0o711 })
   await sweepStaleFolders(parent)
-  const dir = await mkdtemp(join(parent, `job-${process.pid}-`))
+  const dir = await makeOwnedFolder(parent, 'job')
   try {
     return await work(dir)
   } finally {

@@ -24,7 +24,9 @@ export async function measureStarts(bench: Bench): Promise<Figure[]> {
   if (!driver.prepare) return figures
   bench.say('making the template')
   const started = performance.now()
-  await withCpus(bench, 1, async ([cpu = 0]) => driver.prepare?.(shape, { templates, runDir, cpu, signal }))
+  await withCpus(bench, 1, async ([cpu = 0]) =>
+    driver.prepare?.(shape, { templates, runDir, onCpu: work => work(cpu), signal }),
+  )
   const made = performance.now() - started
   const size = await folderBytes(templates)
   bench.say(`${runs} restores`)

@@ -1,5 +1,5 @@
-import { imageInputs } from '../src/cli/image.ts'
 import type { Paths } from '../src/cli/paths.ts'
+import { imageInputs } from '../src/cli/recipes.ts'
 import { buildImage } from '../src/sandbox/image/build.ts'
 import { type Image, ImageStore } from '../src/sandbox/image/store.ts'
 

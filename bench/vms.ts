@@ -54,7 +54,7 @@ export async function start(
 ): Promise<StartedVm> {
   const { driver, shape, runDir, templates, signal, say } = bench
   const wanted = kind === 'fastest' && driver.prepare !== undefined
-  if (wanted) await driver.prepare?.(shape, { templates, runDir, cpu, signal })
+  if (wanted) await driver.prepare?.(shape, { templates, runDir, onCpu: work => work(cpu), signal })
   const started = performance.now()
   const ready = await startVm(driver, shape, { runDir, cpu, signal, ...(wanted && { templates }) })
   const startMs = performance.now() - started

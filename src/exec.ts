@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { kill } from 'node:process'
 import { createInterface } from 'node:readline'
 import { PytiError } from './errors.ts'
+import { diskTroubleIn } from './host-disk.ts'
 
 export interface RunOptions {
   file: string
@@ -95,7 +96,7 @@ const MiB = 1024 * 1024
 /**
  * `run` for tools whose failure is an error.
  * @returns standard output
- * @throws PytiError `command-failed`, and as `run`
+ * @throws PytiError `command-failed` | `host-out-of-disk` | `host-disk-unusable`, and as `run`
  */
 export async function runCommand(
   argv: readonly [string, ...string[]],
@@ -112,9 +113,10 @@ export async function runCommand(
   })
   if (exitCode === 0) return stdout
   const last = stderr.trimEnd().split('\n').slice(-3).join(' | ')
-  throw new PytiError('command-failed', `${file} ended with exit code ${exitCode}: ${last}`, {
+  const failure = new PytiError('command-failed', `${file} ended with exit code ${exitCode}: ${last}`, {
     details: { argv, exitCode, stderr: stderr.slice(-8_000) },
   })
+  throw diskTroubleIn(stderr, failure) ?? failure
 }
 
 function signalGroup(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {

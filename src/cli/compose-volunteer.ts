@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { systemClock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
+import { lackOfRoom, leastFreeBytes } from '../host-disk.ts'
 import type { Logger } from '../logger.ts'
 import type { Network, PeerId } from '../net/network.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
 import { createDownloadCache } from '../pypi/download.ts'
 import { createIndexClient } from '../pypi/index-client.ts'
 import { prepareInputs } from '../pypi/intake.ts'
@@ -14,7 +15,7 @@ import type { ImageStore } from '../sandbox/image/store.ts'
 import { VmPool } from '../sandbox/pool.ts'
 import { runJobIn } from '../sandbox/run-guest.ts'
 import type { Driver } from '../sandbox/vm.ts'
-import type { BlobStore } from '../store/store.ts'
+import { currentPart, noteUse } from '../unused.ts'
 import type { JobTools } from '../volunteer/run-job.ts'
 import { backendFor, clockOf, type Job } from '../wire/job.ts'
 import { imageFinder } from './find-image.ts'
@@ -28,13 +29,13 @@ export async function readCpuLevel(): Promise<string> {
 /** The real machine behind a volunteer's jobs: the index pip uses, uv, the download cache, and VMs. */
 export function jobTools(options: {
   paths: Paths
+  /** The volunteer's own folder. */
+  data: string
   index: IndexConfig
   /** Paths of the uv binary and of the system's interpreter, whose markers it reads. */
   uv: string
   python: string
   images: ImageStore
-  /** Files that came from the coordinator. */
-  received: BlobStore
   /** As offered to the coordinator, the preferred one first. */
   drivers: readonly Driver[]
   network: Network
@@ -52,7 +53,6 @@ export function jobTools(options: {
   const uv = {
     path: options.uv,
     python: options.python,
-    cacheDir: paths.uvCache,
     indexUrl: index.url,
     env: process.env,
     ...(index.caFile !== undefined && { caFile: index.caFile }),
@@ -78,11 +78,13 @@ export function jobTools(options: {
       await Promise.all([...pools.values()].map(pool => pool.close()))
     },
 
+    lackOfRoom: () => lackOfRoom([paths.cache, options.data], leastFreeBytes),
+
     slowness: job => driverFor(job).slowness,
 
     async prepare(job, { signal, onStage }) {
       await mkdir(paths.run, { recursive: true, mode: 0o711 })
-      const workDir = await mkdtemp(join(paths.run, `job-${process.pid}-`))
+      const workDir = await makeOwnedFolder(paths.run, 'job')
       try {
         const downloadStarted = performance.now()
         const subjectPath = await fetchSubject(job, signal)
@@ -91,7 +93,7 @@ export function jobTools(options: {
         const inputs = await prepareInputs({
           job,
           subjectPath,
-          uv,
+          uv: { ...uv, cacheDir: await uvCache() },
           cache,
           workDir,
           signal,
@@ -146,11 +148,19 @@ export function jobTools(options: {
   }
 
   /** A file that is not on the index yet: from the coordinator, by digest. */
-  async function receive({ sha256, size }: Job['subject'], signal: AbortSignal): Promise<string> {
-    const { received } = options
-    if ((await received.size(sha256)) === undefined)
-      await received.put(sha256, network.fetchBlob(coordinator, { sha256, size }, { signal }))
-    return received.path(sha256)
+  function receive({ filename, sha256, size }: Job['subject'], signal: AbortSignal): Promise<string> {
+    const blob = { sha256, size }
+    return cache.receive(
+      { ...blob, filename },
+      () => network.fetchBlob(coordinator, blob, { signal }),
+      signal,
+    )
+  }
+
+  async function uvCache(): Promise<string> {
+    const part = currentPart(paths.uvCache, clock.now())
+    await noteUse(part, clock.now())
+    return part
   }
 
   async function fetchSubject(job: Job, signal: AbortSignal): Promise<string> {

@@ -31,7 +31,8 @@ export const NodeEvent = z.discriminatedUnion('event', [
     reason: z.string(),
     message: z.string(),
   }),
+  z.looseObject({ event: z.literal('paused'), code: z.string(), message: z.string() }),
   z.looseObject({ event: z.literal('vm'), state: z.string(), pid: z.number() }),
-  z.looseObject({ event: z.enum(['leased', 'connected', 'disconnected', 'retrying', 'job']) }),
+  z.looseObject({ event: z.enum(['leased', 'connected', 'disconnected', 'retrying', 'resumed', 'job']) }),
 ])
 export type NodeEvent = z.infer<typeof NodeEvent>

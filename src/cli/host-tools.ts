@@ -14,7 +14,7 @@ export async function findUv(paths: Paths, log: Logger, signal?: AbortSignal): P
     toolsDir: paths.tools,
     index: createIndexClient({ ...common, url: index.url }),
     cache: createDownloadCache({ ...common, indexUrl: index.url, dir: paths.downloads }),
-    log,
+    ...common,
     ...(signal && { signal }),
   })
 }

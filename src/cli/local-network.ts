@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeOwnedFolder } from '../owned-folder.ts'
 import type { Backend } from '../wire/job.ts'
 import { type ChildNode, startChildNode } from './child-node.ts'
 import type { NodeEvent } from './events.ts'
@@ -32,7 +33,7 @@ export async function startLocalNetwork(options: {
   const inTime = <T>(ready: Promise<T>): Promise<T> =>
     Promise.race([ready, untilAborted(signal).then(() => Promise.reject(signal.reason))])
   await mkdir(paths.cache, { recursive: true, mode: 0o755 })
-  const dir = await mkdtemp(join(paths.cache, `network-${process.pid}-`))
+  const dir = await makeOwnedFolder(paths.cache, 'network')
   const nodes: ChildNode[] = []
   const start = (name: string, args: string[]) => {
     const node = startChildNode(

@@ -1,4 +1,5 @@
 import { PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 
 /** What a command's exit status means, the same everywhere. */
 export const exitCodes = {
@@ -35,7 +36,7 @@ const machineCodes = new Set([
   'no-debian-mirror',
   'store-locked',
   'host-out-of-disk',
-  'disk-full',
+  'host-disk-unusable',
   'image-drift',
   'image-incomplete',
   'image-too-large',
@@ -44,7 +45,8 @@ const machineCodes = new Set([
 ])
 
 /** Prints an error with what to do next. @returns the exit code */
-export function reportError(error: unknown, verbose = false): number {
+export function reportError(thrown: unknown, verbose = false): number {
+  const error = diskTrouble(thrown) ?? thrown
   if (!(error instanceof PytiError)) {
     process.stderr.write(`error: ${error instanceof Error ? error.stack : String(error)}\n`)
     return exitCodes.negative

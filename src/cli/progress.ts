@@ -24,6 +24,7 @@ function describe(event: NodeEvent): string | undefined {
   if (event.event === 'submitted')
     return `${event.filename}: raw data signed and handed in after ${event.seconds} s`
   if (event.event === 'released') return `${event.filename}: given back (${event.reason}: ${event.message})`
+  if (event.event === 'paused') return `takes no leases until there is room: ${event.message}`
   return undefined
 }
 

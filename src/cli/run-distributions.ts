@@ -10,11 +10,11 @@ import type { JobStatus } from '../wire/commands.ts'
 import type { Backend, BackendDemand, Profile, TaskName } from '../wire/job.ts'
 import type { RawData } from '../wire/raw-data.ts'
 import { type Client, connectClient } from './client.ts'
-import { findRecipe } from './image.ts'
 import { type CutoffChoice, cutoffFor } from './index-cutoff.ts'
 import { type LocalNetwork, startLocalNetwork } from './local-network.ts'
 import type { Paths } from './paths.ts'
 import type { Progress } from './progress.ts'
+import { findRecipe } from './recipes.ts'
 import type { Target } from './targets.ts'
 
 /** One distribution after its whole way through the network. */

@@ -3,6 +3,7 @@ import type { RootState } from '../attest/root.ts'
 import type { Clock } from '../clock.ts'
 import { chance } from '../consensus/draw.ts'
 import { messageOf, PytiError } from '../errors.ts'
+import type { RoomCheck } from '../host-disk.ts'
 import type { Logger } from '../logger.ts'
 import type { Network } from '../net/network.ts'
 import { peerIdFromPublicKey } from '../peer-id.ts'
@@ -27,6 +28,7 @@ import { createPublisher } from './publisher.ts'
 import { openRecords } from './records.ts'
 import { createRefusals } from './refusals.ts'
 import { type FoundReport, findReports } from './reports.ts'
+import { createRoom } from './room.ts'
 import { createRoster } from './roster.ts'
 import { addSample, type SampleMaker } from './samples.ts'
 import type { SequencerOptions } from './sequencer.ts'
@@ -63,6 +65,8 @@ export interface CoordinatorDeps {
   feed?: UploadFeed
   /** Where volunteers are weighed: files to check them by, whose truth is known. */
   makeSample?: SampleMaker
+  /** Whether there is room for new work where the store, the blobs and the log are; always when left out. */
+  lackOfRoom?: RoomCheck
   /** The store has failed: everything is refused from now on, the process should end. */
   onFailure?(error: unknown): void
 }
@@ -94,6 +98,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const roster = createRoster()
   const serial = createSerial()
   const refusals = createRefusals(log)
+  const room = createRoom(deps)
   const listeners = new Set<(status: JobStatus) => void>()
   let sequence = 0
   let forgetPeers = () => {}
@@ -172,9 +177,10 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
     const { makeSample } = deps
     if (!makeSample || !draw || known || sample) return
     if (!chance(draw.seed, salt, 'sample', config.samplePerMille)) return
-    background.start('making a sample', () =>
-      addSample({ makeSample, blobs, jobs, records, trust, clock, random, config }),
-    )
+    background.start('making a sample', async () => {
+      if (await room.isThere())
+        await addSample({ makeSample, blobs, jobs, records, trust, clock, random, config })
+    })
   }
   const afterStep = (job: JobRecord, effects: Effect[]) => {
     log.debug('job changed', { job: job.id, phase: job.phase, wanted: job.wanted, seats: job.seats.length })
@@ -225,18 +231,19 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         serial,
         intake,
         refusals,
+        room,
         background,
         reportKey: peerIdFromPublicKey(deps.reportSigner.publicKey),
         stopping: stopping.signal,
       })
       advertise()
       background.start('timer loop', () =>
-        runTimers({ jobs, roster, offers, clock, log, config, publish, keepLog }, stopping.signal),
+        runTimers({ jobs, roster, offers, room, clock, log, config, publish, keepLog }, stopping.signal),
       )
       const { feed } = deps
       if (feed)
         background.start('following uploads', () =>
-          followUploads({ feed, jobs, records, trust, clock, random, log, config }, stopping.signal),
+          followUploads({ feed, jobs, records, trust, clock, random, log, config, room }, stopping.signal),
         )
     },
     async stop() {
@@ -247,6 +254,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
       await jobs.idle()
     },
     async submit(request) {
+      await room.demand()
       if (request.origin === 'coordinator') await bringFile(request.subject, blobs)
       return serial.run(submissions, () =>
         submitJob(request, { jobs, records, trust, clock, random, config }),

@@ -7,6 +7,7 @@ import { type CoordinatorConfig, profileFor } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import { jobFor } from './new-job.ts'
 import { type NewRecordOptions, newRecord } from './new-record.ts'
+import type { Room } from './room.ts'
 import { isOpen, type JobRecord } from './state.ts'
 
 /** New files on an index, in the order of a cursor that only the feed can read. */
@@ -23,17 +24,19 @@ export interface FollowOptions extends NewRecordOptions {
   clock: Clock
   log: Logger
   config: CoordinatorConfig
+  room: Room
 }
 
 const cursorName = 'uploads'
 
 /** Turns uploads into jobs until the signal fires. Errors are logged and waited out, never thrown. */
 export async function followUploads(options: FollowOptions, signal: AbortSignal): Promise<void> {
-  const { clock, config, log } = options
+  const { clock, config, log, room } = options
   let failures = 0
   while (!signal.aborted) {
     try {
-      if (waitingJobs(options.jobs) < config.maxQueued) await pollOnce(options, signal)
+      if ((await room.isThere()) && waitingJobs(options.jobs) < config.maxQueued)
+        await pollOnce(options, signal)
       failures = 0
     } catch (error) {
       if (signal.aborted) return

@@ -15,6 +15,7 @@ import type { PublicLog } from './public-log.ts'
 import type { Records } from './records.ts'
 import type { Refusals } from './refusals.ts'
 import { findReports } from './reports.ts'
+import type { Room } from './room.ts'
 import type { Roster } from './roster.ts'
 import type { Serial } from './serial.ts'
 import { statusOf } from './status.ts'
@@ -30,6 +31,7 @@ export interface HandlerOptions extends DrawOptions {
   roster: Roster
   intake: Intake
   refusals: Refusals
+  room: Room
   background: Background
   /** Keeps what one volunteer asks, and what is submitted, in order. */
   serial: Serial
@@ -44,7 +46,7 @@ export const submissions = 'submit'
 
 /** Answers the command API and serves blobs. */
 export function serveCommands(options: HandlerOptions): void {
-  const { network, blobs, intake, jobs, records, roster, config, publicLog } = options
+  const { network, blobs, intake, jobs, records, roster, config, publicLog, room } = options
   const serve = server(options)
 
   serve('hello', (request, { peer }) => hello(peer, request, options))
@@ -54,6 +56,7 @@ export function serveCommands(options: HandlerOptions): void {
       signal.throwIfAborted()
       const introduction = roster.get(peer)
       if (!introduction) throw new CommandError('UNKNOWN_PEER', 'say hello first')
+      await room.demand()
       const leases = await drawLeases(peer, introduction, want, options)
       return { leases, retryAfterMs: leases.length > 0 ? 0 : config.retryAfterMs }
     }),
@@ -78,6 +81,7 @@ export function serveCommands(options: HandlerOptions): void {
 
   serve('submit', async (request, { peer, signal }) => {
     const { subject } = request
+    await room.demand()
     const pull = () => blobs.put(subject.sha256, network.fetchBlob(peer, subject, { signal }))
     if (request.origin === 'coordinator') await bringFile(subject, blobs, pull)
     return { job: await options.serial.run(submissions, () => submitJob(request, options)) }

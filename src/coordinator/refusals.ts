@@ -1,4 +1,5 @@
 import { messageOf, PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import type { Logger } from '../logger.ts'
 import { CommandError } from '../net/command-error.ts'
 import type { CommandErrorCode } from '../wire/commands.ts'
@@ -23,6 +24,8 @@ const codes: Readonly<Record<string, CommandErrorCode>> = {
   timeout: 'BUSY',
 }
 const retryAfterMs = 5_000
+/** Somebody has to make room first. */
+const diskRetryMs = 30_000
 
 /** How often each command was refused, by `COMMAND CODE`. */
 export interface Refusals {
@@ -40,7 +43,7 @@ export function createRefusals(log: Logger): Refusals {
       const key = `${command} ${refusal.code}`
       counts.set(key, (counts.get(key) ?? 0) + 1)
       const context = { command, peer, code: refusal.code, error: messageOf(error) }
-      if (refusal.code === 'INTERNAL') log.error('command failed', context)
+      if (refusal.code === 'INTERNAL' || diskTrouble(error)) log.error('command failed', context)
       else log.info('command refused', context)
       return refusal
     },
@@ -49,6 +52,11 @@ export function createRefusals(log: Logger): Refusals {
 
 function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error
+  if (diskTrouble(error))
+    return new CommandError('BUSY', 'the disk of the coordinator takes nothing more', {
+      retryAfterMs: diskRetryMs,
+      cause: error,
+    })
   const code = error instanceof PytiError ? codes[error.code] : undefined
   if (code === undefined)
     return new CommandError('INTERNAL', 'the coordinator could not do this', { cause: error })

@@ -4,6 +4,7 @@ import type { Logger } from '../logger.ts'
 import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Offers } from './offers.ts'
+import type { Room } from './room.ts'
 import type { Roster } from './roster.ts'
 import type { JobRecord } from './state.ts'
 
@@ -14,6 +15,7 @@ export interface TimerOptions {
   log: Logger
   config: CoordinatorConfig
   offers: Offers
+  room: Room
   /** Tries a report that could not be made before. */
   publish(job: string): void
   /** Brings roster, log and draws up to date. */
@@ -31,7 +33,7 @@ export async function runTimers(options: TimerOptions, signal: AbortSignal): Pro
 }
 
 async function tick(options: TimerOptions): Promise<void> {
-  const { jobs, roster, clock, log, publish, offers, config } = options
+  const { jobs, roster, clock, log, publish, offers, room, config } = options
   const now = clock.now()
   for (const { job, lease, volunteer, deadline } of [...jobs.leases()]) {
     const lost = roster.isLost(volunteer, now)
@@ -43,8 +45,14 @@ async function tick(options: TimerOptions): Promise<void> {
     )
   }
   roster.forgetLost(now)
+  const isRoom = await room.isThere()
   for (const record of [...jobs.unfinished()]) {
     if (record.phase === 'agreed') publish(record.id)
+    if (!isRoom) {
+      // Nobody can take a turn meanwhile: it begins again afterwards.
+      offers.forget(record.id)
+      continue
+    }
     const absent = record.draw ? offers.absent(record) : []
     if (absent.length > 0) await jobs.apply(record.id, { type: 'passed-over', volunteers: absent })
     else if (offers.exhausted(record) || isUndrawn(record, now - config.undrawnMs))

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
 import { run } from '../exec.ts'
+import { diskTroubleIn } from '../host-disk.ts'
 import { pythonMissing } from './pip.ts'
 import { redactText } from './redact.ts'
 
@@ -55,8 +56,8 @@ const passed = [
  * One `uv pip compile` with wheels only: `--no-build` makes uv leave out sdists altogether, so no code of a package can
  * run. uv asks the system's `python3 -I` what it is; nothing else is started.
  * @returns `ok: false` when there is no solution
- * @throws PytiError `python-missing` | `index-unreachable` | `uv-failed` | `program-timeout` | `program-output`, or the
- * signal's reason
+ * @throws PytiError `python-missing` | `index-unreachable` | `uv-failed` | `program-timeout` | `program-output` |
+ * `host-out-of-disk` | `host-disk-unusable`, or the signal's reason
  */
 export async function compile(uv: UvSettings, request: CompileRequest): Promise<Compiled> {
   const folder = await mkdtemp(join(request.workDir, 'resolve-'))
@@ -113,6 +114,8 @@ function environment(uv: UvSettings, home: string): Record<string, string | unde
 }
 
 function failure(reason: string): PytiError {
+  const trouble = diskTroubleIn(reason)
+  if (trouble) return trouble
   if (/No interpreter found/.test(reason)) return pythonMissing()
   if (
     refusedByIndex.test(reason) ||

@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { messageOf, PytiError } from '../errors.ts'
+import { PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import { redactUrl } from './redact.ts'
 
-export interface DownloadRequest {
-  url: string
+export interface WantedFile {
   sha256: string
   /** Checked when given. */
   size?: number
   filename: string
 }
 
+export interface DownloadRequest extends WantedFile {
+  url: string
+}
+
 /**
  * Writes a response's body to a file that must turn out to have the digest asked for.
- * @throws PytiError `file-missing` | `index-unreachable` | `too-large` | `hash-mismatch` | `disk-full`; a plain Error
- * when the connection broke, so that it is tried again
+ * @throws PytiError `file-missing` | `index-unreachable`, and as `saveBytes`; a plain Error when the connection broke, so that it
+ * is tried again
  */
 export async function saveBody(
   response: Response,
@@ -30,33 +34,60 @@ export async function saveBody(
     })
   if (response.status !== 200)
     throw new PytiError('index-unreachable', `${redactUrl(url)} answered with HTTP status ${response.status}`)
-  const ceiling = request.size ?? maxBytes
-  const hash = createHash('sha256')
+  const length = Number(response.headers.get('content-length') ?? Number.NaN)
+  const encoded = response.headers.get('content-encoding') !== null
   let total = 0
-  const file = await open(path, 'w', 0o644)
-  try {
+  const body = async function* () {
     for await (const chunk of response.body ?? []) {
       total += chunk.length
-      if (total > ceiling) throw tooLarge(request, ceiling)
-      hash.update(chunk)
-      await file.writeFile(chunk).catch(cause => {
-        throw asDiskFull(cause, path)
-      })
+      yield chunk
       onBytes(total)
     }
-    await file.sync()
+    if (!encoded && total < length) throw new Error(`connection ended after ${total} of ${length} bytes`)
+  }
+  await saveBytes(body(), path, request, maxBytes)
+}
+
+/**
+ * Writes to a file what must turn out to have the digest asked for.
+ * @throws PytiError `too-large` | `hash-mismatch` | `host-out-of-disk` | `host-disk-unusable`; what the source throws
+ */
+export async function saveBytes(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  wanted: WantedFile,
+  maxBytes: number,
+): Promise<void> {
+  const ceiling = wanted.size ?? maxBytes
+  const hash = createHash('sha256')
+  let total = 0
+  const file = await toDisk(open(path, 'w', 0o644))
+  try {
+    for await (const chunk of source) {
+      total += chunk.length
+      if (total > ceiling) throw tooLarge(wanted, ceiling)
+      hash.update(chunk)
+      await toDisk(file.writeFile(chunk))
+    }
+    await toDisk(file.sync())
   } finally {
     await file.close()
   }
-  const length = Number(response.headers.get('content-length') ?? Number.NaN)
-  const encoded = response.headers.get('content-encoding') !== null
-  if (!encoded && total < length) throw new Error(`connection ended after ${total} of ${length} bytes`)
   const digest = hash.digest('hex')
-  if (digest !== request.sha256)
-    throw new PytiError('hash-mismatch', `${filename} has SHA-256 ${digest}, not ${request.sha256}`, {
+  if (digest !== wanted.sha256)
+    throw new PytiError('hash-mismatch', `${wanted.filename} has SHA-256 ${digest}, not ${wanted.sha256}`, {
       hint: 'the index or something on the way to it serves another file under this name',
-      details: { expected: request.sha256, actual: digest, url: redactUrl(url) },
+      details: { expected: wanted.sha256, actual: digest },
     })
+}
+
+/** Told as what it is, or it would be taken for trouble of the connection and tried again. */
+async function toDisk<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw diskTrouble(cause) ?? cause
+  }
 }
 
 export function hasCode(error: unknown, ...codes: string[]): boolean {
@@ -68,17 +99,8 @@ export function isHostTrouble(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }
 
-export function tooLarge({ filename, size }: DownloadRequest, ceiling: number): PytiError {
+export function tooLarge({ filename, size }: WantedFile, ceiling: number): PytiError {
   return new PytiError('too-large', `${filename} is larger than ${ceiling} bytes`, {
     details: { ceiling, ...(size === undefined ? {} : { size }) },
-  })
-}
-
-/** @returns PytiError `disk-full` when that is what happened, else the cause itself */
-export function asDiskFull(cause: unknown, path: string): unknown {
-  if (!hasCode(cause, 'ENOSPC', 'EDQUOT')) return cause
-  return new PytiError('disk-full', `no space left to write ${path}: ${messageOf(cause)}`, {
-    hint: 'free some space, or move the cache to another disk',
-    cause,
   })
 }

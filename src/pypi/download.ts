@@ -1,32 +1,38 @@
-import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFile } from '../digest-file.ts'
+import { diskTrouble } from '../host-disk.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
+import { noteUse } from '../unused.ts'
 import { Sha256 } from '../wire/job.ts'
 import { limits } from '../wire/limits.ts'
-import { asDiskFull, type DownloadRequest, hasCode, saveBody, tooLarge } from './download-body.ts'
+import {
+  type DownloadRequest,
+  hasCode,
+  saveBody,
+  saveBytes,
+  tooLarge,
+  type WantedFile,
+} from './download-body.ts'
 import { createHttp, type HttpOptions } from './http.ts'
 
 export interface DownloadCache {
   /**
    * Path of a file with exactly this digest: from the cache, re-read and checked before each use, or downloaded.
-   * @throws PytiError `hash-mismatch` | `file-missing` | `too-large` | `index-unreachable` | `disk-full`, or the
-   * signal's reason
+   * @throws PytiError `hash-mismatch` | `file-missing` | `too-large` | `index-unreachable` | `host-out-of-disk` |
+   * `host-disk-unusable`, or the signal's reason
    */
   fetch(
     request: DownloadRequest,
     options?: { signal?: AbortSignal; onProgress?: (bytes: number) => void },
   ): Promise<string>
+  /** As `fetch`, of a file that a peer sends. Throws also what the source throws. */
+  receive(file: WantedFile, source: () => AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<string>
 }
 
-const partPrefix = 'part-'
-const abandonedMs = 24 * 3_600_000
-/** A volunteer runs for months, and most files are wanted by a few jobs of one day. */
-const unusedMs = 14 * 24 * 3_600_000
-const sweepMs = 24 * 3_600_000
-
 /**
- * Downloads named by SHA-256. Safe for several processes at once: each writes to a folder of its own and renames. What nobody
- * asked for in 14 days is removed.
+ * Files named by SHA-256, from the index or from peers. Safe for several processes at once: each writes to a folder of its own and
+ * renames. Each use is noted, for `removeUnused`.
  * @param options.indexUrl credentials in it go to its own origin only
  */
 export function createDownloadCache(
@@ -34,54 +40,51 @@ export function createDownloadCache(
 ): DownloadCache {
   const { dir, clock, maxBytes = limits.distributionBytes } = options
   const http = createHttp(options)
-  let prepared: Promise<void> | undefined
-  let sweptAt = 0
 
-  async function prepare(): Promise<void> {
-    sweptAt = clock.now()
-    await mkdir(dir, { recursive: true })
-    for (const name of await readdir(dir)) {
-      const left = await stat(join(dir, name)).catch(() => undefined)
-      const allowed = name.startsWith(partPrefix) ? abandonedMs : unusedMs
-      if (left && clock.now() - left.mtimeMs > allowed)
-        await rm(join(dir, name), { recursive: true, force: true })
+  /** @param save writes the file to a path and throws unless it is the one wanted */
+  async function find(
+    wanted: WantedFile,
+    save: (path: string) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    signal?.throwIfAborted()
+    Sha256.parse(wanted.sha256)
+    if ((wanted.size ?? 0) > maxBytes) throw tooLarge(wanted, maxBytes)
+    try {
+      const path = join(dir, wanted.sha256)
+      if ((await digestOfFile(path, signal)) === wanted.sha256) {
+        await noteUse(path, clock.now())
+        return path
+      }
+      await mkdir(dir, { recursive: true })
+      const part = await makeOwnedFolder(dir, 'part')
+      try {
+        const fresh = join(part, 'file')
+        await save(fresh)
+        await rename(fresh, path)
+      } finally {
+        await rm(part, { recursive: true, force: true })
+      }
+      return path
+    } catch (cause) {
+      throw diskTrouble(cause) ?? cause
     }
   }
 
   return {
-    async fetch(request, { signal, onProgress = () => {} } = {}) {
-      signal?.throwIfAborted()
-      Sha256.parse(request.sha256)
-      if ((request.size ?? 0) > maxBytes) throw tooLarge(request, maxBytes)
-      if (!prepared || clock.now() - sweptAt > sweepMs) prepared = prepare()
-      try {
-        await prepared
-        const path = join(dir, request.sha256)
-        if ((await digestOfFile(path, signal)) === request.sha256) {
-          const now = new Date(clock.now())
-          await utimes(path, now, now)
-          return path
-        }
-        const part = await mkdtemp(join(dir, partPrefix))
-        try {
-          const fresh = join(part, 'file')
-          const receive = (response: Response, alive: () => void) =>
-            saveBody(response, fresh, request, maxBytes, bytes => {
-              signal?.throwIfAborted()
-              alive()
-              onProgress(bytes)
-            })
-          await http.get(request.url, {}, receive, signal)
-          await rename(fresh, path)
-        } finally {
-          await rm(part, { recursive: true, force: true })
-        }
-        return path
-      } catch (cause) {
-        prepared = undefined
-        throw asDiskFull(cause, dir)
+    fetch(request, { signal, onProgress = () => {} } = {}) {
+      const save = (path: string) => {
+        const receive = (response: Response, alive: () => void) =>
+          saveBody(response, path, request, maxBytes, bytes => {
+            signal?.throwIfAborted()
+            alive()
+            onProgress(bytes)
+          })
+        return http.get(request.url, {}, receive, signal)
       }
+      return find(request, save, signal)
     },
+    receive: (file, source, signal) => find(file, path => saveBytes(source(), path, file, maxBytes), signal),
   }
 }
 

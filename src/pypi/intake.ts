@@ -50,7 +50,7 @@ export async function prepareInputs(options: {
   subjectPath: string
   index: IndexClient
   uv: UvSettings
-  cache: DownloadCache
+  cache: Pick<DownloadCache, 'fetch'>
   /** Exists; used for short-lived files. */
   workDir: string
   clock: Clock

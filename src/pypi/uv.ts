@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
+import { noteUse } from '../unused.ts'
 import { type DownloadCache, digestOfFile } from './download.ts'
 import type { IndexClient } from './index-client.ts'
 import { readZipMember } from './zip-archive.ts'
@@ -39,6 +42,7 @@ export async function ensureUv(options: {
   toolsDir: string
   index: IndexClient
   cache: DownloadCache
+  clock: Clock
   log: Logger
   signal?: AbortSignal
   pin?: UvPin
@@ -47,6 +51,7 @@ export async function ensureUv(options: {
   if (platform() !== 'linux' || arch() !== 'x64')
     throw new PytiError('unsupported-platform', `volunteers run on x86_64 Linux, not ${arch()} ${platform()}`)
   const folder = join(toolsDir, `uv-${pin.version}`)
+  await noteUse(folder, options.clock.now())
   const path = join(folder, 'uv')
   if ((await digestOfFile(path, signal)) === pin.binarySha256) return path
 
@@ -69,7 +74,7 @@ export async function ensureUv(options: {
   const wheel = await cache.fetch({ ...file, sha256: pin.sha256 }, signal === undefined ? {} : { signal })
 
   await mkdir(folder, { recursive: true })
-  const part = await mkdtemp(join(folder, 'part-'))
+  const part = await makeOwnedFolder(toolsDir, 'part')
   try {
     const fresh = join(part, 'uv')
     await unpack(wheel, pin, fresh)

@@ -3,6 +3,7 @@ import { release } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { messageOf, PytiError } from '../errors.ts'
+import { noteUse } from '../unused.ts'
 import { digestOf } from '../wire/canonical.ts'
 import type { GuestPlan } from '../wire/guest.ts'
 import type { Backend } from '../wire/job.ts'
@@ -110,7 +111,11 @@ export async function probeBackendCached(driver: Driver, context: ProbeContext):
       .then(JSON.parse)
       .catch(() => undefined),
   )
-  if (known.success && (known.data.works || age < 3_600_000)) return known.data
+  if (known.success && (known.data.works || age < 3_600_000)) {
+    // The age of a failure says when to try again.
+    if (known.data.works) await noteUse(path, Date.now())
+    return known.data
+  }
   const probe = await probeBackend(driver, context)
   await writeAtomically(path, JSON.stringify(probe))
   return probe

@@ -34,6 +34,20 @@ export async function takeIdleCpu(cpus: readonly number[], signal?: AbortSignal)
   }
 }
 
+/** Does work that can wait on a CPU of its own, and gives it back. */
+export async function onIdleCpu<T>(
+  cpus: readonly number[],
+  work: (cpu: number) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const slot = await takeIdleCpu(cpus, signal)
+  try {
+    return await work(slot.cpu)
+  } finally {
+    await slot.release()
+  }
+}
+
 async function firstFree(cpus: readonly number[]): Promise<CpuSlot | undefined> {
   for (const cpu of cpus) {
     const slot = await tryCpu(cpu)

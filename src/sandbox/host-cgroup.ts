@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { kill } from 'node:process'
 import { setTimeout } from 'node:timers/promises'
+import { isAlive } from '../owned-folder.ts'
 import { findGroupParents, type GroupParents, groupMounts, viewOfThisProcess } from './host-cgroup-parents.ts'
-import { isAlive } from './process-tree.ts'
 
 export interface GroupLimits {
   memoryBytes: number

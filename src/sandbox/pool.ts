@@ -1,7 +1,7 @@
 import { freemem } from 'node:os'
 import { isCode, messageOf, PytiError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { type CpuSlot, takeCpu, takeIdleCpu } from './cpu-slot.ts'
+import { type CpuSlot, onIdleCpu, takeCpu } from './cpu-slot.ts'
 import { moveToCpu } from './process-tree.ts'
 import { type ReadyVm, startVm } from './ready-vm.ts'
 import type { Driver, Vm, VmShape } from './vm.ts'
@@ -110,11 +110,12 @@ export class VmPool {
     if (size === 0 && !driver.prepare) return
     // A VM that waits takes its memory from somebody: only where there is plenty.
     if (freemem() < 2 * (shape.memoryMiB + shape.diskMiB) * MiB) return
-    const slot = await takeIdleCpu(cpus, signal)
-    try {
-      await driver.prepare?.(shape, { templates, runDir, cpu: slot.cpu, signal })
-      if (size === 0) return
-      const ready = await this.#start(shape, slot.cpu, signal)
+    const onCpu = <T>(work: (cpu: number) => Promise<T>) => onIdleCpu(cpus, work, signal)
+    // It may have to wait for another process, and no CPU may be kept from a job meanwhile.
+    await driver.prepare?.(shape, { templates, runDir, onCpu, signal })
+    if (size === 0) return
+    await onCpu(async cpu => {
+      const ready = await this.#start(shape, cpu, signal)
       try {
         await ready.session.warm(warmMs * driver.slowness, signal)
         this.#waiting.push(ready)
@@ -122,9 +123,7 @@ export class VmPool {
         await this.#end(ready)
         throw error
       }
-    } finally {
-      await slot.release()
-    }
+    })
   }
 
   #start(shape: VmShape, cpu: number, signal: AbortSignal | undefined): Promise<ReadyVm> {

@@ -23,13 +23,3 @@ export async function moveToCpu(root: number, cpu: number): Promise<void> {
       timeoutMs: 10_000,
     }).catch(() => {}) // it has ended
 }
-
-/** Whether a process exists, whoever's it is. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}

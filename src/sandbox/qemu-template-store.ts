@@ -1,12 +1,13 @@
 import { constants } from 'node:fs'
-import { chmod, type FileHandle, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { digestFile } from '../digest-file.ts'
+import { sweepStaleFolders } from '../owned-folder.ts'
+import { noteUse } from '../unused.ts'
 import { Hello } from '../wire/guest.ts'
 import { Sha256 } from '../wire/job.ts'
 import { writeAtomically } from './image/store.ts'
-import { sweepStaleFolders } from './vm-folder.ts'
 
 /** `KEY.json` beside `KEY.state`. It is written last: a state without one does not count. */
 const TemplateRecord = z.strictObject({
@@ -54,7 +55,7 @@ export async function openTemplate(dir: string, key: string): Promise<Template |
       }
       verified.set(path, identity)
     }
-    await noteUse(recordPath(dir, key))
+    await noteUse(recordPath(dir, key), Date.now())
     return { hello: record.hello, state }
   } catch (error) {
     await state.close()
@@ -123,11 +124,4 @@ async function readRecord(path: string): Promise<TemplateRecord | undefined> {
   } catch {
     return undefined
   }
-}
-
-/** The record's time says when the template was last used; an hour more or less does not matter. */
-async function noteUse(path: string): Promise<void> {
-  const now = new Date()
-  const { mtimeMs } = await stat(path).catch(() => gone)
-  if (now.getTime() - mtimeMs > dayMs / 24) await utimes(path, now, now).catch(() => {})
 }

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
+import { makeOwnedFolder } from '../owned-folder.ts'
 import { awaitCaller, type OneCaller, saveState } from './qemu-save.ts'
 import { lockTemplate } from './qemu-template-lock.ts'
 import { adoptTemplate, hasTemplate } from './qemu-template-store.ts'
-import { asHostTrouble, startVm } from './ready-vm.ts'
-import type { Driver, Vm, VmOptions, VmShape } from './vm.ts'
+import { startVm } from './ready-vm.ts'
+import type { Driver, OnCpu, Vm, VmOptions, VmShape } from './vm.ts'
 
 /** Native milliseconds, scaled by the backend. */
 const warmMs = 60_000
@@ -24,13 +26,13 @@ export interface TemplateBuild {
   /** Starts a VM that differs from those of jobs in nothing its saved state knows of. */
   start: (options: VmOptions, binds: [string, string][]) => Promise<Vm>
   runDir: string
-  cpu: number
+  onCpu: OnCpu
   signal?: AbortSignal | undefined
 }
 
 /**
  * Boots one VM, lets its guest load its tools, saves it while it runs and ends it. One process of a machine builds, others
- * wait for it. What is killed in the middle leaves nothing that counts as a template.
+ * wait for it and hold no CPU. What is killed in the middle leaves nothing that counts as a template.
  * @throws PytiError as `GuestSession`; also `vm-unavailable`, `qmp-failed`, `host-out-of-disk`
  */
 export async function buildTemplate(build: TemplateBuild): Promise<void> {
@@ -39,19 +41,19 @@ export async function buildTemplate(build: TemplateBuild): Promise<void> {
   const unlock = await lockTemplate(join(dir, key), otherBuilderMs, signal)
   if (!unlock) return
   try {
-    if (!(await hasTemplate(dir, key))) await bootAndSave(build)
+    if (!(await hasTemplate(dir, key))) await build.onCpu(cpu => bootAndSave(build, cpu))
   } catch (error) {
     signal?.throwIfAborted()
-    throw asHostTrouble(error, dir)
+    throw diskTrouble(error) ?? error
   } finally {
     await unlock()
   }
 }
 
-async function bootAndSave(build: TemplateBuild): Promise<void> {
-  const { dir, key, shape, driver, runDir, cpu, signal } = build
+async function bootAndSave(build: TemplateBuild, cpu: number): Promise<void> {
+  const { dir, key, shape, driver, runDir, signal } = build
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  const work = await mkdtemp(join(dir, `build-${process.pid}-`))
+  const work = await makeOwnedFolder(dir, 'build')
   const sockets: OneCaller[] = []
   const start = async (options: VmOptions) => {
     const monitor = await awaitCaller(join(options.folder, 'monitor'))

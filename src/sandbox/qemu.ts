@@ -75,7 +75,7 @@ function qemuDriver(backend: Backend, accelerator: Accelerator): Driver {
         return `${accelerator.device} does not exist on this machine`
       return undefined
     },
-    async prepare(shape, { templates, runDir, signal, cpu = allowedCpus()[0] ?? 0 }) {
+    async prepare(shape, { templates, runDir, signal, onCpu = work => work(allowedCpus()[0] ?? 0) }) {
       const key = await templateKey(shape)
       if (!accelerator.saves || (useless.get(key) ?? 0) >= maxUseless) return
       await buildTemplate({
@@ -86,7 +86,7 @@ function qemuDriver(backend: Backend, accelerator: Accelerator): Driver {
         start: (options, sockets) =>
           launch(options, templateArguments(host, templateSockets.monitor), { sockets }),
         runDir,
-        cpu,
+        onCpu,
         signal,
       })
     },

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import type { Hello } from '../wire/guest.ts'
 import { limits } from '../wire/limits.ts'
 import { createDisk } from './disks.ts'
@@ -36,7 +36,7 @@ export interface BootOptions {
 
 /**
  * Starts one VM and waits until its guest is up. What fails on the way leaves no process and no file.
- * @throws PytiError as `GuestSession`; also `vm-unavailable`, `host-out-of-disk`
+ * @throws PytiError as `GuestSession`; also `vm-unavailable`, `host-out-of-disk`, `host-disk-unusable`
  */
 export async function startVm(driver: Driver, shape: VmShape, options: BootOptions): Promise<ReadyVm> {
   const { runDir, cpu, templates, signal } = options
@@ -71,15 +71,6 @@ export async function startVm(driver: Driver, shape: VmShape, options: BootOptio
     return { vm, session, hello, shape, jobDisk, outputDisk, bootMilliseconds, end }
   } catch (error) {
     await end()
-    throw asHostTrouble(error, runDir)
+    throw diskTrouble(error) ?? error
   }
-}
-
-/** A full disk of the host is told as what it is. */
-export function asHostTrouble(error: unknown, runDir: string): unknown {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') return error
-  return new PytiError('host-out-of-disk', `no space left for the VM's files in ${runDir}`, {
-    hint: 'free some space, or set PYTI_HOME to a larger disk',
-    cause: error,
-  })
 }

@@ -1,7 +1,11 @@
+import { dirname } from 'node:path'
+import { PytiError } from '../errors.ts'
+import { diskTrouble, lackOfRoom } from '../host-disk.ts'
 import type { GuestEvent, GuestPlan, Hello } from '../wire/guest.ts'
+import { limits } from '../wire/limits.ts'
 import { allowedCpus } from './allowed-cpus.ts'
 import { writeJob } from './job-disk.ts'
-import { asHostTrouble, type BootOptions, type ReadyVm, startVm } from './ready-vm.ts'
+import { type BootOptions, type ReadyVm, startVm } from './ready-vm.ts'
 import type { Driver, VmShape } from './vm.ts'
 
 /** Everything a guest handed out, whole and with its digests checked. */
@@ -26,7 +30,7 @@ export interface GuestJob {
 /**
  * Gives a waiting VM its job and ends it. Whatever happens, no process and no file of the VM is left when this returns
  * or throws.
- * @throws PytiError see `GuestSession`; also `job-too-large`, `host-out-of-disk`
+ * @throws PytiError see `GuestSession`; also `job-too-large`, `host-out-of-disk`, `host-disk-unusable`
  */
 export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob): Promise<GuestOutput> {
   const started = performance.now()
@@ -48,10 +52,19 @@ export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob):
     }
   } catch (error) {
     job.signal?.throwIfAborted()
-    throw asHostTrouble(error, ready.jobDisk)
+    throw (await hostDiskTrouble(error, dirname(ready.jobDisk))) ?? error
   } finally {
     await ready.end()
   }
+}
+
+/**
+ * A guest whose output disk the host cannot hold breaks off as one does whose package broke it: then what is left on the host's
+ * disk tells them apart.
+ */
+async function hostDiskTrouble(error: unknown, folder: string): Promise<PytiError | undefined> {
+  const isGuests = error instanceof PytiError && error.details.stage !== undefined
+  return diskTrouble(error) ?? (isGuests ? lackOfRoom([folder], limits.guestOutputBytes) : undefined)
 }
 
 /** One job in one VM of its own, from start to end. @throws PytiError as `startVm` and `runJobIn` */

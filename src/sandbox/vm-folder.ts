@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { chmod, chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isAlive } from './process-tree.ts'
+import { chmod, chown, mkdir, rm } from 'node:fs/promises'
+import { makeOwnedFolder } from '../owned-folder.ts'
 
 /** First of a million host user ids that no account has; each VM started by root gets one of its own. */
 const firstUid = 2_000_000
@@ -15,10 +14,10 @@ export interface VmFolder {
   remove(): Promise<void>
 }
 
-/** A private folder (0700) for one VM, named after this process so that a later one can sweep what a crash left. */
+/** A private folder (0700) for one VM. */
 export async function makeVmFolder(root: string): Promise<VmFolder> {
   await mkdir(root, { recursive: true, mode: 0o711 })
-  const path = await mkdtemp(join(root, `vm-${process.pid}-`))
+  const path = await makeOwnedFolder(root, 'vm')
   await chmod(path, 0o700)
   const uid = process.getuid?.() === 0 ? firstUid + randomInt(1_000_000) : undefined
   const give = async (file: string) => {
@@ -26,18 +25,4 @@ export async function makeVmFolder(root: string): Promise<VmFolder> {
   }
   await give(path)
   return { path, uid, give, remove: () => rm(path, { recursive: true, force: true }) }
-}
-
-const owned = /^(?:vm|job|network|build|fetch)-(\d+)-/
-
-/** Removes folders named `KIND-PID-...` whose process is gone: what a killed one left. @returns how many */
-export async function sweepStaleFolders(parent: string): Promise<number> {
-  let swept = 0
-  for (const name of await readdir(parent).catch(() => [])) {
-    const owner = Number(owned.exec(name)?.[1] ?? Number.NaN)
-    if (Number.isNaN(owner) || isAlive(owner)) continue
-    await rm(join(parent, name), { recursive: true, force: true })
-    swept++
-  }
-  return swept
 }

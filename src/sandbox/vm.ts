@@ -3,6 +3,9 @@ import type { Hello } from '../wire/guest.ts'
 import type { Backend } from '../wire/job.ts'
 import type { Image } from './image/store.ts'
 
+/** Lends a CPU to work as soon as there is one. */
+export type OnCpu = <T>(work: (cpu: number) => Promise<T>) => Promise<T>
+
 /** How a VM's life ended, as the host saw it. */
 export type Exit =
   /** The process ended by itself with status 0. */
@@ -77,7 +80,13 @@ export interface Driver {
    */
   prepare?(
     shape: VmShape,
-    options: { templates: string; runDir: string; cpu?: number; signal?: AbortSignal },
+    options: {
+      templates: string
+      runDir: string
+      /** Asked for a CPU only when a VM is about to be booted. */
+      onCpu?: OnCpu
+      signal?: AbortSignal
+    },
   ): Promise<void>
   start(options: VmOptions): Promise<Vm>
 }

@@ -1,24 +1,52 @@
 import { mkdir } from 'node:fs/promises'
 import { Level } from 'level'
 import { messageOf, PytiError } from '../errors.ts'
+import { diskTrouble, diskTroubleIn } from '../host-disk.ts'
 import { toJson } from './json.ts'
 import type { Store } from './store.ts'
+
+type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string }
 
 /** Above every key: keys are ASCII text. */
 const last = '\uffff'
 
 /**
  * Opens the store in a directory, which is made when missing. Each batch is synced to disk before its promise
- * resolves.
- * @throws PytiError `store-locked` | `store-damaged` | `store-unavailable`
+ * resolves. After a batch that failed the store is opened anew before anything else.
+ * @throws PytiError `store-locked` | `store-damaged` | `store-unavailable` | `host-out-of-disk` | `host-disk-unusable`
  */
 export async function openLevelStore(dir: string): Promise<Store> {
-  const db = await open(dir)
+  let db = await open(dir)
+  /** Why the last batch failed, until the store was opened anew. */
+  let tornBy: unknown
+  let closed = false
+  let turn: Promise<unknown> = Promise.resolve()
+
+  /** One after the other: what is written behind a batch that failed in the middle is lost at the next start. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = turn.then(work)
+    turn = done.catch(() => undefined)
+    return done
+  }
+  const write = async (operations: Operation[]) => {
+    try {
+      if (tornBy !== undefined && !closed) {
+        await db.close()
+        db = await open(dir)
+        tornBy = undefined
+      }
+      await db.batch(operations, { sync: true })
+    } catch (error) {
+      tornBy = error
+      throw error
+    }
+  }
   const during = async <T>(work: () => T | Promise<T>): Promise<T> => {
     try {
       return await work()
     } catch (error) {
-      throw explain(dir, error)
+      // It could not be opened anew, and is closed meanwhile.
+      throw explain(dir, closed ? error : (tornBy ?? error))
     }
   }
 
@@ -28,12 +56,13 @@ export async function openLevelStore(dir: string): Promise<Store> {
       return text === undefined ? undefined : fromJson(dir, key, text)
     },
     async batch(writes) {
-      const operations = writes.map(write =>
-        write.type === 'put'
-          ? { type: 'put' as const, key: write.key, value: toJson(write.key, write.value) }
-          : { type: 'del' as const, key: write.key },
+      const operations = writes.map(
+        (write): Operation =>
+          write.type === 'put'
+            ? { type: 'put', key: write.key, value: toJson(write.key, write.value) }
+            : { type: 'del', key: write.key },
       )
-      if (operations.length > 0) await during(() => db.batch(operations, { sync: true }))
+      if (operations.length > 0) await during(() => inTurn(() => write(operations)))
     },
     async *entries(prefix, options = {}) {
       const range = { gte: prefix, lt: prefix + last, reverse: options.reverse ?? false }
@@ -49,7 +78,11 @@ export async function openLevelStore(dir: string): Promise<Store> {
         await iterator.close()
       }
     },
-    close: () => db.close(),
+    close: () =>
+      inTurn(async () => {
+        closed = true
+        await db.close()
+      }),
   }
 }
 
@@ -79,6 +112,8 @@ function explain(dir: string, error: unknown): PytiError {
       hint: 'stop the other process first, or give this one a data directory of its own',
       cause: error,
     })
+  const trouble = diskTrouble(error) ?? diskTroubleIn(rootMessage(error), error)
+  if (trouble) return trouble
   if (codes.includes('LEVEL_CORRUPTION')) return damaged(dir, rootMessage(error), error)
   if (codes.includes('LEVEL_DATABASE_NOT_OPEN') && !hasCause(error))
     return new PytiError('store-closed', 'the store is closed', { cause: error })

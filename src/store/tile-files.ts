@@ -47,9 +47,15 @@ export async function openTileFiles(dir: string, disk: Disk = realDisk): Promise
   const place = async (target: string, bytes: Uint8Array) => {
     count += 1
     const half = join(temporary, String(count))
-    await disk.makeFolder(dirname(target))
-    await disk.write(half, bytes)
-    await disk.rename(half, target)
+    try {
+      await disk.makeFolder(dirname(target))
+      await disk.write(half, bytes)
+      await disk.rename(half, target)
+    } catch (error) {
+      // On a full disk it would take the place that is left.
+      await disk.remove(half).catch(() => {})
+      throw error
+    }
   }
   /** A file that is there may be one whose name an earlier process did not get to sync. */
   const markUnsynced = (target: string) => {

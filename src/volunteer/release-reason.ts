@@ -1,4 +1,5 @@
 import { PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import type { ReleaseReason } from '../wire/commands.ts'
 
 /** Error codes of the rooms below -> what the coordinator is told. Anything else is `internal`. */
@@ -22,12 +23,11 @@ const reasonOf: Record<string, ReleaseReason> = {
   'dependency-unavailable': 'dependency-unavailable',
   'index-unreachable': 'index-unavailable',
   'bad-index-page': 'index-unavailable',
-  'disk-full': 'host-out-of-disk',
-  'host-out-of-disk': 'host-out-of-disk',
   'host-out-of-memory': 'host-out-of-memory',
   shutdown: 'shutdown',
 }
 
 export function releaseReasonOf(error: unknown): ReleaseReason {
+  if (diskTrouble(error)) return 'host-out-of-disk'
   return (error instanceof PytiError && reasonOf[error.code]) || 'internal'
 }

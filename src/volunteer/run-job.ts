@@ -1,4 +1,5 @@
 import { messageOf, PytiError } from '../errors.ts'
+import { diskTrouble, type RoomCheck } from '../host-disk.ts'
 import { canonicalJson } from '../wire/canonical.ts'
 import type { GuestEvent, GuestPlan } from '../wire/guest.ts'
 import type { Job } from '../wire/job.ts'
@@ -21,6 +22,8 @@ export type Stage = 'fetching' | 'resolving' | 'waiting' | 'booting' | 'setting 
 
 /** What a job needs of the machine; passed in, so that the loop can be tested without a VM. */
 export interface JobTools {
+  /** Why no job should be begun now: there is no room on this machine's disk. */
+  lackOfRoom: RoomCheck
   /** How much slower than native the VM of this job may be: the guest's own ceilings are multiplied by it. */
   slowness(job: Job): number
   prepare(
@@ -99,7 +102,7 @@ async function runOnce(
 
 /** What ends a guest while package code runs is the package's, unless the machine around it had no room. */
 function isPackagesDoing(error: PytiError): boolean {
-  if (error.code === 'host-out-of-memory' || error.code === 'host-out-of-disk') return false
+  if (error.code === 'host-out-of-memory' || diskTrouble(error)) return false
   return error.details.stage === 'working' || error.code === 'bad-record'
 }
 

@@ -3,6 +3,7 @@ import { rawDataStatement } from '../attest/raw-statement.ts'
 import { purlOf } from '../attest/report-statement.ts'
 import { type Clock, rfc3339 } from '../clock.ts'
 import { isCode, messageOf, PytiError } from '../errors.ts'
+import { diskTrouble } from '../host-disk.ts'
 import type { Logger } from '../logger.ts'
 import { CommandError } from '../net/command-error.ts'
 import type { BlobReader, Network, PeerId } from '../net/network.ts'
@@ -35,6 +36,9 @@ export type VolunteerEvent =
   | { event: 'stage'; lease: string; filename: string; stage: Stage | 'submitting'; detail?: string }
   | { event: 'submitted'; lease: string; filename: string; attestation: string; seconds: number }
   | { event: 'released'; lease: string; filename: string; reason: string; message: string }
+  /** No leases are taken until `resumed`. */
+  | { event: 'paused'; code: string; message: string }
+  | { event: 'resumed' }
 
 /** What a volunteer tells of itself. */
 export interface VolunteerOptions {
@@ -49,6 +53,8 @@ export interface VolunteerOptions {
 
 /** How long to wait before asking a coordinator again that could not be asked. */
 const retryMs = 5_000
+/** How often it is looked whether there is room again, and how long nothing is begun after a job met a full disk. */
+const restMs = 60_000
 /** How often the log is looked at between two contacts. */
 const watchMs = 60_000
 /** What a coordinator may answer while the same raw data will do later. The lease's own end bounds the tries. */
@@ -67,6 +73,8 @@ export class Volunteer {
   readonly #blobs = new Map<string, { bytes: Uint8Array; leases: number }>()
   #wake = Promise.withResolvers<void>()
   #greeted = false
+  #paused = false
+  #restUntil = 0
   #loop: Promise<unknown> = Promise.resolve()
 
   constructor(deps: VolunteerDeps, options: VolunteerOptions) {
@@ -114,9 +122,11 @@ export class Volunteer {
       try {
         if (!this.#greeted) await this.#greet()
         // What is under way goes on; the watch has said why nothing new begins.
-        waitMs = this.#deps.watch.fault() ? watchMs : await this.#takeLeases()
+        if (this.#deps.watch.fault()) waitMs = watchMs
+        else waitMs = (await this.#hasRoom()) ? await this.#takeLeases() : restMs
       } catch (error) {
         if (signal.aborted) return
+        if (this.#pausedBy(error)) waitMs = restMs
         // Saying hello again drops a lease whose grant got lost on the way.
         this.#greeted = false
         this.#deps.log.debug('coordinator cannot be asked', { error: messageOf(error) })
@@ -132,6 +142,32 @@ export class Volunteer {
       }
       await this.#sleepOrWake(waitMs, wake)
     }
+  }
+
+  /** Whether a job can be begun on this machine's disk; what a job has met there is believed for a while. */
+  async #hasRoom(): Promise<boolean> {
+    const { tools, clock, log } = this.#deps
+    if (this.#pausedBy(await tools.lackOfRoom()) || clock.now() < this.#restUntil) return false
+    if (this.#paused) {
+      this.#paused = false
+      this.#emit({ event: 'resumed' })
+      log.info('there is room again: leases are taken')
+    }
+    return true
+  }
+
+  /** @returns whether it is this machine's disk that an error is about */
+  #pausedBy(error: unknown): boolean {
+    const trouble = diskTrouble(error)
+    if (!trouble) return false
+    this.#restUntil = this.#deps.clock.now() + restMs
+    if (!this.#paused) {
+      this.#paused = true
+      const { code, message, hint = '' } = trouble
+      this.#emit({ event: 'paused', code, message })
+      this.#deps.log.error('no leases are taken until there is room', { reason: message, hint })
+    }
+    return true
   }
 
   async #greet(): Promise<void> {
@@ -258,6 +294,7 @@ export class Volunteer {
       this.#emit({ event: 'submitted', lease: lease.id, filename, attestation, seconds })
       log.info('raw data accepted', { filename, attestation, seconds })
     } catch (error) {
+      this.#pausedBy(error)
       const reason = releaseReasonOf(error)
       const message = messageOf(error).slice(0, 1_000)
       this.#emit({ event: 'released', lease: lease.id, filename, reason, message })

@@ -242,6 +242,7 @@ describe('half a character, which has no canonical form', () => {
   const run = (record: unknown) => {
     const { intake: found, guest } = testRawData()
     const tools: JobTools = {
+      lackOfRoom: async () => undefined,
       slowness: () => 1,
       prepare: async () => ({
         intake: found.stable,

@@ -5,6 +5,7 @@ import { testRawData } from './raw-data.ts'
 /** A machine without VMs: what the guest hands over is made up, all else is real. */
 export function fakeTools(change: Partial<JobTools> = {}): JobTools {
   return {
+    lackOfRoom: async () => undefined,
     slowness: () => 1,
     async prepare(job) {
       const { intake } = testRawData({ job })

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { imageInputs } from '../../src/cli/image.ts'
+import { imageInputs } from '../../src/cli/recipes.ts'
 import { buildImage } from '../../src/sandbox/image/build.ts'
 import { type Image, ImageStore } from '../../src/sandbox/image/store.ts'
 import { paths } from './local-network.ts'

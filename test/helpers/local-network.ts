@@ -3,8 +3,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NodeEvent } from '../../src/cli/events.ts'
-import { defaultRecipe, ensureImage } from '../../src/cli/image.ts'
+import { ensureImage } from '../../src/cli/image.ts'
 import { findPaths } from '../../src/cli/paths.ts'
+import { defaultRecipe } from '../../src/cli/recipes.ts'
 import {
   type DistributionResult,
   type RunOptions,

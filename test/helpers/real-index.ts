@@ -29,7 +29,13 @@ export async function openRealIndex(): Promise<RealIndex | { reason: string }> {
     const common = { clock: systemClock, log: silentLogger }
     const index = createIndexClient({ ...common, url: found.url })
     const cache = createDownloadCache({ ...common, dir: join(dir, 'cache'), indexUrl: found.url })
-    const path = await ensureUv({ toolsDir: join(dir, 'tools'), index, cache, log: silentLogger })
+    const path = await ensureUv({
+      toolsDir: join(dir, 'tools'),
+      index,
+      cache,
+      clock: systemClock,
+      log: silentLogger,
+    })
     const uv: UvSettings = {
       path,
       python: await findPython(env),

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findPaths } from '../../src/cli/paths.ts'
 import { messageOf } from '../../src/errors.ts'
+import { noteUse } from '../../src/unused.ts'
 import { runHost } from './host-program.ts'
 
 const version = '1.4.0'
@@ -14,7 +15,10 @@ const pinned = `securesystemslib==${version} --hash=sha256:a0743a3d978cf26e98a70
  */
 export async function securesystemslib(python: string): Promise<{ folder: string; reason: string | false }> {
   const folder = join(findPaths().tools, `securesystemslib-${version}`)
-  if (existsSync(folder)) return { folder, reason: false }
+  if (existsSync(folder)) {
+    await noteUse(folder, Date.now())
+    return { folder, reason: false }
+  }
   await mkdir(findPaths().tools, { recursive: true })
   const part = await mkdtemp(`${folder}-part-`)
   try {

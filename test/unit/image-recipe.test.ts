@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { allRecipes, defaultRecipe, findRecipe, lockPath } from '../../src/cli/image.ts'
+import { allRecipes, defaultRecipe, findRecipe, lockPath } from '../../src/cli/recipes.ts'
 import { isCode } from '../../src/errors.ts'
 import { readLock } from '../../src/sandbox/image/lock.ts'
 import { parseRecipe, type Recipe, readRecipes } from '../../src/sandbox/image/recipe.ts'

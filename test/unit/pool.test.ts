@@ -131,6 +131,29 @@ describe('pool of waiting VMs', () => {
     assert.equal(started.length, 1)
   })
 
+  it('while another process makes the template no CPU is held, and a job runs', async () => {
+    const { driver } = fakeDriver()
+    const other = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    const built: number[] = []
+    const prepare: Driver['prepare'] = async (_shape, { onCpu }) => {
+      asked.resolve()
+      await other.promise
+      await onCpu?.(async cpu => built.push(cpu))
+    }
+    const pool = poolOf({ ...driver, prepare }, 0)
+    pool.fill(shapeOf('a'))
+    await asked.promise
+    const taken = await pool.take(shapeOf('a'))
+    other.resolve()
+    assert.deepEqual(built, [])
+    await taken.ready.end()
+    await taken.release()
+    while (built.length === 0) await new Promise(resolve => setImmediate(resolve))
+    await pool.close()
+    assert.deepEqual(built, [cpu])
+  })
+
   it('closing in the middle of a start leaves nothing', async () => {
     const { driver, alive } = fakeDriver()
     const pool = poolOf(driver, 1)

@@ -129,6 +129,54 @@ describe('volunteers and their coordinator', () => {
       await volunteer.stop()
     }))
 
+  it('a full disk is no vote: the lease goes back with the reason, and none is taken for a while', () =>
+    withHouse({}, async house => {
+      let full = true
+      const enospc = () => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+      const { prepare } = fakeTools()
+      const { events, volunteer } = join(
+        house,
+        'a',
+        fakeTools({ prepare: (...args) => (full ? Promise.reject(enospc()) : prepare(...args)) }),
+      )
+      const job = await house.coordinator.submit(fileRequest('thing'))
+      const count = (kind: VolunteerEvent['event']) => events.filter(({ event }) => event === kind).length
+      await until(() => count('released') === 1, 'a release')
+      const [released] = events.flatMap(event => (event.event === 'released' ? [event.reason] : []))
+      assert.equal(released, 'host-out-of-disk')
+      assert.deepEqual(
+        events.flatMap(event => (event.event === 'paused' ? [event.code] : [])),
+        ['host-out-of-disk'],
+      )
+      await house.clock.advance(55_000)
+      assert.deepEqual([count('leased') + count('released'), count('paused')], [1, 1])
+      full = false
+      await house.clock.advance(10_000)
+      await until(() => count('submitted') === 1, 'raw data')
+      assert.equal(count('resumed'), 1)
+      const states = (await status(house, job)).seats.map(seat => seat.state)
+      assert.deepEqual(states, ['released', 'submitted'])
+      await volunteer.stop()
+    }))
+
+  it('no lease is taken while there is no room; it is said once, and again when there is', () =>
+    withHouse({}, async house => {
+      let lack: PytiError | undefined = new PytiError('host-out-of-disk', 'no space left', {
+        hint: 'free some',
+      })
+      const { events, volunteer } = join(house, 'a', fakeTools({ lackOfRoom: async () => lack }))
+      const job = await house.coordinator.submit(fileRequest('thing'))
+      for (let minutes = 0; minutes < 10; minutes++) await house.clock.advance(60_000)
+      const told = () => events.map(({ event }) => event).filter(event => /paused|resumed|stage/.test(event))
+      assert.deepEqual(told(), ['paused'])
+      assert.deepEqual((await status(house, job)).seats, [])
+      lack = undefined
+      await house.clock.advance(130_000)
+      await until(() => events.some(({ event }) => event === 'submitted'), 'raw data')
+      assert.deepEqual(told().slice(0, 2), ['paused', 'resumed'])
+      await volunteer.stop()
+    }))
+
   it('stopping gives the lease back at once', () =>
     withHouse({}, async house => {
       const { events, volunteer } = join(

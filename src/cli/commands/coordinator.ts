@@ -6,6 +6,7 @@ import { coordinatorConfig } from '../../coordinator/config.ts'
 import { createCoordinator } from '../../coordinator/coordinator.ts'
 import { createCosigner, parseWitness } from '../../coordinator/cosign.ts'
 import { messageOf } from '../../errors.ts'
+import { lackOfRoom, leastFreeBytes } from '../../host-disk.ts'
 import { loadOrCreateIdentity } from '../../identity.ts'
 import type { Logger } from '../../logger.ts'
 import { createNetwork } from '../../net/libp2p.ts'
@@ -16,7 +17,7 @@ import { redactUrl } from '../../pypi/redact.ts'
 import { createSubjectFeed } from '../../pypi/subject-feed.ts'
 import { createUploadFeed } from '../../pypi/uploads.ts'
 import { compareVersionTexts } from '../../pypi/version.ts'
-import type { Image } from '../../sandbox/image/store.ts'
+import { type Image, ImageStore } from '../../sandbox/image/store.ts'
 import { openBlobStore } from '../../store/blobs.ts'
 import { openLevelStore } from '../../store/level.ts'
 import { openTileFiles } from '../../store/tile-files.ts'
@@ -38,6 +39,7 @@ import {
 import { findPaths, repositoryDir } from '../paths.ts'
 import { withImages } from '../serve-images.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
+import { tidyDaily } from '../tidy.ts'
 
 interface Flags extends NodeFlags {
   quorum: number
@@ -198,6 +200,7 @@ async function runCoordinator(flags: Flags): Promise<void> {
         ...(feed && { feed }),
         ...(flags.founder.length > 0 && { makeSample: await openSamples(join(repositoryDir, 'samples')) }),
         ...(flags.beacon !== undefined && { publicBeacon: beaconFrom(flags.beacon) }),
+        lackOfRoom: () => lackOfRoom([flags.data], leastFreeBytes),
         onFailure: error => failed.reject(error),
       })
       coordinator.onChange(({ job, phase, subject }) =>
@@ -218,7 +221,11 @@ async function runCoordinator(flags: Flags): Promise<void> {
         reportKey: reportSigner.peerId,
         logKey: coordinator.logKey,
       })
-      await Promise.race([untilAborted(signal), failed.promise])
+      const imageStore = new ImageStore(paths.images)
+      const inUse = images.map(({ id }) => imageStore.manifestPath(id))
+      const over = new AbortController()
+      void tidyDaily(paths, { clock: systemClock, signal: over.signal, inUse })
+      await Promise.race([untilAborted(signal), failed.promise]).finally(() => over.abort())
       log.info('stopping', { why: messageOf(signal.reason) })
       await coordinator.stop()
     } finally {

@@ -4,11 +4,13 @@ import { lockPackages } from '../../sandbox/image/build.ts'
 import { printLock } from '../../sandbox/image/lock.ts'
 import type { Recipe } from '../../sandbox/image/recipe.ts'
 import { ImageStore } from '../../sandbox/image/store.ts'
-import { allRecipes, collectUnused, defaultRecipe, ensureImage, findRecipe, lockPath } from '../image.ts'
+import { ensureImage } from '../image.ts'
 import { jsonOption } from '../options.ts'
 import { note, print, printJson } from '../output.ts'
 import { findPaths } from '../paths.ts'
+import { allRecipes, defaultRecipe, findRecipe, lockPath } from '../recipes.ts'
 import { shutdownSignal } from '../shutdown.ts'
+import { collectUnused } from '../tidy.ts'
 
 interface ProfileFlags {
   python?: string
@@ -81,7 +83,7 @@ export function imageCommand(): Command {
     .description('remove every image but those this version uses')
     .addOption(jsonOption())
     .action(async (flags: { json?: boolean }) => {
-      const { kept, removed, freedBytes } = await collectUnused(findPaths(), 0)
+      const { kept, removed, freedBytes } = await collectUnused(findPaths(), 0, Date.now())
       if (flags.json) return printJson({ kept, removed, freedBytes })
       print(`kept ${kept.length}, removed ${removed.length} images, freed ${megabytes(freedBytes)}`)
     })

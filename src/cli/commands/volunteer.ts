@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { PytiError } from '../../errors.ts'
@@ -15,7 +15,6 @@ import { redactUrl } from '../../pypi/redact.ts'
 import { allowedCpus } from '../../sandbox/allowed-cpus.ts'
 import { drivers as allDrivers, probeBackendCached } from '../../sandbox/backends.ts'
 import { ImageStore } from '../../sandbox/image/store.ts'
-import { openBlobStore } from '../../store/blobs.ts'
 import { createLogWatch, type LogWatch } from '../../volunteer/log-watch.ts'
 import { Volunteer } from '../../volunteer/volunteer.ts'
 import { type Backend, OperatorName } from '../../wire/job.ts'
@@ -39,6 +38,7 @@ import {
 } from '../options.ts'
 import { findPaths } from '../paths.ts'
 import { shutdownSignal, untilAborted } from '../shutdown.ts'
+import { tidyDaily } from '../tidy.ts'
 
 interface Flags extends NodeFlags {
   coordinator: string
@@ -161,6 +161,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
     if (flags.witness) closers.push(await witnessBeside(watch, flags.data, { network, log, print }))
     const tools = jobTools({
       paths,
+      data: flags.data,
       index,
       uv,
       drivers,
@@ -168,7 +169,6 @@ async function runVolunteer(flags: Flags): Promise<void> {
       log,
       images: new ImageStore(paths.images),
       python: await findPython(process.env),
-      received: await openBlobStore(join(flags.data, 'received')),
       coordinator: target.peer,
       cpus: flags.cpus ?? allowedCpus(),
       warm: flags.warm ?? flags.slots,
@@ -208,6 +208,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
         }
       },
     })
+    const tidying = tidyDaily(paths, { clock: systemClock, signal, inUse: [dirname(uv)] })
     await untilAborted(signal)
     log.info('stopping: leases are given back, VMs end', {
       why: signal.reason instanceof PytiError ? signal.reason.message : '',
@@ -215,6 +216,7 @@ async function runVolunteer(flags: Flags): Promise<void> {
     await volunteer.stop()
     await tools.close()
     await link
+    await tidying
   } finally {
     for (const close of closers) await close()
   }

@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PytiError } from '../../errors.ts'
+import { makeOwnedFolder } from '../../owned-folder.ts'
 import { digestOf } from '../../wire/canonical.ts'
 import { Sha256 } from '../../wire/job.ts'
 import { checkLock, type DriftRules } from './drift.ts'
@@ -148,7 +149,7 @@ async function withWork<T>(
   use: (context: StageContext) => Promise<T>,
 ): Promise<T> {
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  const work = await mkdtemp(join(dir, `build-${process.pid}-`))
+  const work = await makeOwnedFolder(dir, 'build')
   try {
     return await use({ store, builtDir: join(dir, 'built'), work, onProgress, ...(signal && { signal }) })
   } finally {

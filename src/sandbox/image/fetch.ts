@@ -1,10 +1,12 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { digestFile } from '../../digest-file.ts'
 import { isCode, messageOf, PytiError } from '../../errors.ts'
+import { diskTrouble } from '../../host-disk.ts'
+import { makeOwnedFolder } from '../../owned-folder.ts'
 import { ImageManifest, imageId, imageParts } from '../../wire/image.ts'
 import type { Image, ImageStore } from './store.ts'
 
@@ -20,8 +22,8 @@ const silenceMs = 60_000
 /**
  * Brings an image here by digest: from the first source that has it, each part from the next one when a source fails, falls
  * silent or sends other bytes.
- * @throws PytiError `image-corrupt` when a source's bytes were not the image asked for, `image-unreachable` when none answered; the
- * signal's reason
+ * @throws PytiError `image-corrupt` when a source's bytes were not the image asked for, `image-unreachable` when none answered;
+ * `host-out-of-disk` | `host-disk-unusable`; the signal's reason
  */
 export async function fetchImage(
   id: string,
@@ -40,7 +42,7 @@ export async function fetchImage(
     return answer.data
   })
   await mkdir(dir, { recursive: true, mode: 0o755 })
-  const work = await mkdtemp(join(dir, `fetch-${process.pid}-`))
+  const work = await makeOwnedFolder(dir, 'fetch')
   try {
     for (const name of imageParts) {
       const part = manifest.parts[name]
@@ -77,6 +79,8 @@ async function tryEach<T>(
       return await use(source)
     } catch (error) {
       signal?.throwIfAborted()
+      const trouble = diskTrouble(error)
+      if (trouble) throw trouble
       failures.push(error)
     }
   }

@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } 
 import { join } from 'node:path'
 import { digestFile } from '../../digest-file.ts'
 import { PytiError } from '../../errors.ts'
+import { noteUse } from '../../unused.ts'
 import {
   type ImageManifest,
   ImageManifest as ImageManifestSchema,
@@ -19,7 +20,6 @@ export interface Image {
   path(part: ImagePart): string
 }
 
-const touchMs = 3_600_000
 const hint = 'run `pyti image build`'
 
 /** Content-addressed home of guest images: `files/SHA256` and one manifest per image. */
@@ -59,7 +59,7 @@ export class ImageStore {
 
   async save(manifest: ImageManifest): Promise<string> {
     const id = imageId(manifest)
-    await writeAtomically(this.#manifestPath(id), JSON.stringify(manifest, null, 2))
+    await writeAtomically(this.manifestPath(id), JSON.stringify(manifest, null, 2))
     return id
   }
 
@@ -76,7 +76,7 @@ export class ImageStore {
           `${part} of guest image ${id.slice(0, 12)} is missing, damaged or not a regular file`,
           { hint },
         )
-    await this.#touch(id)
+    await noteUse(this.manifestPath(id), this.#now())
     return { id, manifest, path: part => this.partPath(manifest.parts[part].sha256) }
   }
 
@@ -84,7 +84,7 @@ export class ImageStore {
   async manifest(id: string): Promise<ImageManifest> {
     let text: string
     try {
-      text = await readFile(this.#manifestPath(id), 'utf8')
+      text = await readFile(this.manifestPath(id), 'utf8')
     } catch (cause) {
       throw new PytiError('image-missing', `guest image ${id.slice(0, 12)} is not here`, {
         hint: 'run `pyti image build`',
@@ -111,16 +111,8 @@ export class ImageStore {
     return found
   }
 
-  /** Notes the time of use for `collectImages`, at most once an hour. */
-  async #touch(id: string): Promise<void> {
-    const path = this.#manifestPath(id)
-    const now = this.#now()
-    const used = await stat(path).catch(() => undefined)
-    // Another user's images may be shared read-only; then their owner keeps them.
-    if (used && now - used.mtimeMs > touchMs) await utimes(path, now / 1000, now / 1000).catch(() => {})
-  }
-
-  #manifestPath(id: string): string {
+  /** Its time of change says when the image was last used. */
+  manifestPath(id: string): string {
     return join(this.#dir, `${id}.json`)
   }
 }
@@ -139,6 +131,11 @@ function parseManifest(text: string): ImageManifest | undefined {
 export async function writeAtomically(path: string, data: string | Uint8Array): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true, mode: 0o755 })
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
-  await writeFile(temporary, data)
-  await rename(temporary, path)
+  try {
+    await writeFile(temporary, data)
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
 }
