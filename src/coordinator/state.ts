@@ -94,13 +94,15 @@ export const StoredJob = z.strictObject({
   /** Whether honest runs were seen to differ. */
   flaky: z.boolean().optional(),
   /**
-   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right or, in a trial, looked into.
+   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right; a trial has none.
    */
   known: z
     .strictObject({
       of: Sha256,
-      answer: Sha256,
+      answer: Sha256.optional(),
       trial: z.boolean(),
+      /** Of a trial that is an audit: which one of its job. */
+      attempt: z.int().min(1).optional(),
       /** What the machines of the repeated job had in common. */
       platform: z.string().max(100),
       /** Operators that ran the repeated job. */

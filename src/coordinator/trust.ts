@@ -52,8 +52,11 @@ export interface TrustOptions {
   policy: Omit<PolicyDocument, 'schema'>
   /** Says which keys may sign; logged when it is new. */
   root?: RootDocument | undefined
-  config: Pick<CoordinatorConfig, 'rosterMs'>
+  config: Pick<CoordinatorConfig, 'rosterMs' | 'auditRetryMs'>
 }
+
+/** An outage of the index, or of all referees, is to be outlasted; files that are gone for good are not waited for. */
+const auditAttempts = 5
 
 export function createTrust({ ledger, records, clock, policy, root, config }: TrustOptions): Trust {
   const book = new Book()
@@ -81,7 +84,14 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
     const risky = chance(draw.seed, salt, 'risk', audit * riskFactor) ? book.riskiest(asked) : undefined
     const jobs = [isDrawn ? id : undefined, risky].filter(job => job !== undefined)
     for (const job of jobs) asked.add(job)
-    return jobs.map(job => records.audits.put(job, {}))
+    return jobs.map(job => records.audits.put(job, { attempt: 1, from: 0 }))
+  }
+  /** The audit that this was, once more, if its report is still unaudited: no referee came, or none could have the files. */
+  const auditAgain = ({ known }: JobRecord): Write[] => {
+    if (known?.attempt === undefined || known.attempt >= auditAttempts) return []
+    if (book.report(known.of)?.audited !== false) return []
+    const from = clock.now() + config.auditRetryMs * 2 ** (known.attempt - 1)
+    return [records.audits.put(known.of, { attempt: known.attempt + 1, from })]
   }
   const vouchedFor = (volunteer: string) =>
     policy.referees.includes(volunteer)
@@ -140,10 +150,8 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         if (change.type === 'withdrawn') return [recheck(change.job, record.id, true)]
         return isInDoubt(change, closed.changes, book) ? [recheck(change.job, record.id, false)] : []
       })
-      return {
-        writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...audits(record)],
-        entries,
-      }
+      const shows = shown.map(id => showing(records, id))
+      return { writes: [...writes, ...shows, ...again, ...audits(record), ...auditAgain(record)], entries }
     },
     async refresh() {
       const today = dayOf(clock.now())

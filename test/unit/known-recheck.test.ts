@@ -233,6 +233,22 @@ describe('jobs that are made again', () => {
       assert.deepEqual(await withdrawals(house), [])
     }))
 
+  it('are held up by no others, however many of these must wait', () =>
+    withHouse({ config }, async house => {
+      const { volunteers, records } = await reported(house, false)
+      const job = await house.coordinator.submit(fileRequest('other'))
+      await work(house, volunteers, isReported(house, job))
+      // Such as come first and of which nothing can be made.
+      const waiting = Array.from({ length: 250 }, (_, n) => `${n}`.padStart(64, '0'))
+      const notes = [...waiting, job].map(id =>
+        records.rechecks.put(`${id}/${job}`, { because: job, withdraw: true }),
+      )
+      await house.store.batch(notes)
+      await house.clock.advance(5_000)
+      const [report] = await house.coordinator.reports({ filename: 'other-1.0.tar.gz' })
+      assert.equal(report?.withdrawn, true)
+    }))
+
   it('are made again after a restart between the note and the job', () =>
     withHouse({ config }, async house => {
       const volunteers = await arriveAll(house)
