@@ -98,6 +98,37 @@ describe('why', async () => {
     }
   })
 
+  it('tells of a job and its report what came of their audits, those that nobody could make too', async () => {
+    let isTrial = false
+    const nobody: Tampering = {
+      before() {
+        isTrial = false
+      },
+      again(task) {
+        isTrial = task.trial === true
+        return task
+      },
+      candidates: order => (isTrial ? [] : order),
+    }
+    for (const [tampering, result] of [
+      [{}, 'borne-out'],
+      [nobody, undefined],
+    ] as const) {
+      isTrial = false
+      const log = await makeLogWith([], 3, 4, tampering, { audits: 1_000 })
+      const trials = log.done.filter(({ task }) => task.trial)
+      assert.ok(trials.length > 0, 'nothing was audited')
+      for (const { task, close, closeIndex } of trials) {
+        const { audited } = only(await ask(log, task.repeats ?? ''), 'job')
+        const reason = close.reason ?? ''
+        const failed = result ? [] : [{ job: close.job, leaf: closeIndex, reason }]
+        assert.deepEqual(audited, { result, failed })
+        const { report = '' } = log.done.find(one => one.close.job === task.repeats)?.close ?? {}
+        assert.deepEqual(only(await ask(log, report), 'report').audited, audited)
+      }
+    }
+  })
+
   it('tells of a file which of its reports is live, and what the others gave way to', async () => {
     const states = new Set<string>()
     const withdrawn = made.done.filter(({ close }) =>

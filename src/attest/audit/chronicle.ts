@@ -28,7 +28,7 @@ export interface Chronicle {
   vouched(): VouchedFor[]
 }
 
-const auditWords: Record<RunResult, string> = {
+export const auditWords: Record<RunResult, string> = {
   'borne-out': 'it bears the report out',
   refuted: 'it does not bear the report out',
   'other-intake': 'with other files than the report, as if a release was yanked since; the job is made anew',
