@@ -62,6 +62,21 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
   return changes
 }
 
+/**
+ * Jobs to be made anew after the end of one: those whose report falls with whom it rests on, and those that a referee's run leaves
+ * in doubt without convicting anybody. Such a job does not repeat, which its report should say, or cannot be compared any more.
+ * @param changes all that `settleClosed` made, and nothing since
+ */
+export function inDoubt(book: Book, changes: readonly Change[]): { job: string; withdraw: boolean }[] {
+  const isConvicted = changes.some(({ type }) => type === 'banned')
+  const found = new Map<string, boolean>()
+  for (const change of changes)
+    if (change.type === 'withdrawn') found.set(change.job, true)
+    else if (change.type === 'tried' || (change.type === 'audited' && change.result !== 'borne-out'))
+      if (!isConvicted && !book.suspicion(change.job)) found.set(change.job, false)
+  return [...found].map(([job, withdraw]) => ({ job, withdraw }))
+}
+
 /** The volunteer and all machines of its operator; but whose a newcomer is is its word, and takes nobody with it that counts. */
 function goingWith(book: Book, volunteer: string): string[] {
   const counts = book.member(volunteer)?.graduated === true

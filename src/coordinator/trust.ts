@@ -5,7 +5,7 @@ import type { RootDocument } from '../attest/root-document.ts'
 import { type Clock, dayOf } from '../clock.ts'
 import { Book, type Change } from '../consensus/book.ts'
 import { classes, refereesMin, riskFactor } from '../consensus/classes.ts'
-import { graduate } from '../consensus/consequences.ts'
+import { graduate, inDoubt } from '../consensus/consequences.ts'
 import { chance } from '../consensus/draw.ts'
 import type { Machine } from '../consensus/platform.ts'
 import { PytiError } from '../errors.ts'
@@ -146,10 +146,9 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       const closed = closeJob(book, record, task, dayOf(clock.now()))
       const { writes, entries } = logged(records, 'close', closed)
       const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
-      const again = closed.changes.flatMap(change => {
-        if (change.type === 'withdrawn') return [recheck(change.job, record.id, true)]
-        return isInDoubt(change, closed.changes, book) ? [recheck(change.job, record.id, false)] : []
-      })
+      const again = inDoubt(book, closed.changes).map(({ job, withdraw }) =>
+        recheck(job, record.id, withdraw),
+      )
       const shows = shown.map(id => showing(records, id))
       return { writes: [...writes, ...shows, ...again, ...audits(record), ...auditAgain(record)], entries }
     },
@@ -200,20 +199,6 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         if (index !== current?.index && index < from && !indices.has(index)) rosters.delete(index)
     },
   }
-}
-
-/**
- * Whether a referee's run leaves a report in doubt without convicting anybody: the job does not repeat, which its report should
- * say, or it cannot be compared any more.
- */
-function isInDoubt(
-  change: Change,
-  changes: readonly Change[],
-  book: Book,
-): change is Extract<Change, { job: string }> {
-  if (change.type !== 'audited' && change.type !== 'tried') return false
-  if (book.suspicion(change.job) || changes.some(({ type }) => type === 'banned')) return false
-  return change.type === 'tried' || change.result !== 'borne-out'
 }
 
 /** @throws PytiError `root-rollback` when the log has a later root, or another one with this version */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Book, type Change, ringRuns } from '../../src/consensus/book.ts'
-import { type Answer, type Closed, settleClosed } from '../../src/consensus/consequences.ts'
+import { type Answer, type Closed, inDoubt, settleClosed } from '../../src/consensus/consequences.ts'
 import type { Role } from '../../src/consensus/decide.ts'
 
 const seed = 20_261_120
@@ -324,6 +324,46 @@ describe('audits of reports', () => {
       assert.deepEqual(tried, { type: 'tried', job: repeats, result: 'unresolved' })
     }
     assert.deepEqual([...book.suspicions()], [])
+  })
+})
+
+describe('jobs to be made anew', () => {
+  const job = () => `job ${jobs}`
+  const doubted = (book: Book, changes: readonly Change[]) =>
+    inDoubt(book, changes).map(one => [one.job, one.withdraw])
+
+  test('one that a referee does not bear out where another had: it does not repeat', () => {
+    const book = newBook()
+    close(book, { right: ['a', 'b', 'r3'] })
+    assert.deepEqual(doubted(book, tryAgain(book, 'other', 1)), [[job(), false]])
+  })
+
+  test('one whose suspects a referee bears out, once though it says two things', () => {
+    const book = newBook()
+    close(book, { right: ['a', 'b', 'c', 'r3'], other: 'def' })
+    const changes = tryAgain(book, 'other', 1)
+    assert.deepEqual(
+      changes.slice(0, 2).map(({ type }) => type),
+      ['audited', 'tried'],
+    )
+    assert.deepEqual(doubted(book, changes), [[job(), false]])
+  })
+
+  test('none that is borne out, or still looked into; one that falls with a ring is withdrawn', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'right', 1)), [])
+    close(book, { lie: 'def' }, { accepted: 'lie' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'right', ringRuns - 1)), [])
+    assert.deepEqual(doubted(book, tryAgain(book, 'right', 1)), [[job(), true]])
+  })
+
+  test('one that cannot be compared any more, or that one referee alone refuted', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'yanked', 1)), [[job(), false]])
+    close(book, { right: 'abc' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'broken', ringRuns, ['r1'])), [[job(), false]])
   })
 })
 
