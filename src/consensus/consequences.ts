@@ -184,7 +184,8 @@ function tryAgain(
   make: (change: Change) => void,
 ): { volunteer: string; why: 'ring' }[] {
   const [run] = answers
-  if (!run || outcome !== 'trial') {
+  // Whom the policy no longer names when its trial ends has tried nobody.
+  if (!run || outcome !== 'trial' || !book.isReferee(run.volunteer)) {
     if (book.suspicion(repeats)) make({ type: 'tried', job: repeats, result: 'unresolved' })
     return []
   }
@@ -194,7 +195,7 @@ function tryAgain(
     const result = compareRun(run, report)
     make({ type: 'audited', job: repeats, result })
     // Where a referee is among them, two referees differ: the job does not repeat.
-    const isTrusted = winners.some(winner => book.member(winner)?.vouched === 'referee')
+    const isTrusted = winners.some(winner => book.isReferee(winner))
     if (result === 'refuted' && !isTrusted && !book.suspicion(repeats))
       make({ type: 'suspected', job: repeats, answer, intake, volunteers: winners })
   }
@@ -202,8 +203,9 @@ function tryAgain(
   if (!suspicion) return []
   const result = compareRun(run, suspicion)
   make({ type: 'tried', job: repeats, result, referee: run.volunteer })
-  const others = suspicion.referees.some(referee => referee !== run.volunteer)
-  if (result !== 'refuted' || suspicion.refuted + 1 < ringRuns || !others) return []
+  const { refutedBy } = suspicion
+  const others = refutedBy.some(referee => referee !== run.volunteer)
+  if (result !== 'refuted' || refutedBy.length + 1 < ringRuns || !others) return []
   return suspicion.volunteers.map(volunteer => ({ volunteer, why: 'ring' }))
 }
 

@@ -85,12 +85,12 @@ export async function tryRings({
   random,
   trust,
 }: KnownOptions & { trust: Trust }): Promise<void> {
-  for (const { job, refuted } of [...trust.book.suspicions()]) {
+  for (const { job, refutedBy } of [...trust.book.suspicions()]) {
     const record = await jobs.find(job)
     if (!record) continue
     let open = 0
     for (const { known } of jobs.unfinished()) if (known?.trial && known.of === job) open += 1
-    const wanted = Math.min(trialsAtOnce, ringRuns - refuted) - open
+    const wanted = Math.min(trialsAtOnce, ringRuns - refutedBy.length) - open
     const known = { of: job, trial: true, without: [] }
     const repeats = Array.from({ length: Math.max(0, wanted) }, () =>
       repeatOf(record, known, clock.now(), random),

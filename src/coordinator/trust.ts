@@ -75,6 +75,11 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
   const replay = (changes: readonly Change[], day: number) => {
     for (const change of changes) book.apply(change, day)
   }
+  /** A policy counts from its leaf on. */
+  const hold = (index: number, document: PolicyDocument) => {
+    policies.push({ index, document })
+    book.keepReferees(document.referees)
+  }
   const asked = new Set<string>()
   /** What a referee is to run again: this job, and one whose report rests on somebody who was banned. */
   const audits = ({ id, draw, salt, rules: { jobClass } }: JobRecord): Write[] => {
@@ -123,7 +128,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
             machines.set(volunteer, { backends, cpu })
           replay(document.changes, document.day)
         } else if (document.schema === 'pyti.close/1') replay(document.changes, document.day)
-        else if (document.schema === 'pyti.policy/1') policies.push({ index, document })
+        else if (document.schema === 'pyti.policy/1') hold(index, document)
         else if (document.schema === 'pyti.root/1') rootNow = document
       }
       const last = policies.at(-1)
@@ -135,7 +140,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         news.flatMap(({ writes }) => writes),
         news.flatMap(({ entries }) => entries),
       )
-      if (!isSame) policies.push({ index, document: rules })
+      if (!isSame) hold(index, rules)
     },
     met(volunteer, { operator, network, backends, cpu }) {
       machines.set(volunteer, { backends, cpu })

@@ -202,6 +202,29 @@ describe('why', async () => {
     assert.deepEqual(only(await ask(made, other), 'volunteer').vouchedLater, [])
   })
 
+  it('tells since when a referee is none, and counts its runs no more', async () => {
+    const [gone, left] = [people[17]?.peerId ?? '', people[18]?.peerId ?? '']
+    const log = await makeLogWith([], 3, 6, {
+      before(maker, job) {
+        if (job === 3) maker.vouch({ referees: maker.policy.referees.slice(1) })
+      },
+    })
+    const { dismissed = -1, vouched } = only(await ask(log, gone), 'volunteer')
+    assert.deepEqual([log.entries[dismissed]?.kind, vouched], ['policy', undefined])
+    assert.equal(only(await ask(log, left), 'volunteer').dismissed, undefined)
+
+    const chronicle = createChronicle()
+    const [job, about] = ['job', { answer: 'x', intake: 'y', volunteers: ring }]
+    chronicle.tell(1, [{ type: 'suspected', job, ...about }])
+    const tried = (referee: string) =>
+      chronicle.tell(2, [{ type: 'tried', job, result: 'refuted', referee }]).join()
+    tried(gone)
+    assert.match(tried(left), /run 2 of/)
+    chronicle.dismiss(3, [gone])
+    assert.equal(chronicle.suspected()[0]?.refuted, 1)
+    assert.match(tried(left), /run 2 of/)
+  })
+
   it('says so when it knows nothing', async () => {
     await assert.rejects(ask(made, 'nobody'), { code: 'unknown-subject' })
   })

@@ -22,6 +22,8 @@ export interface VolunteerAnswer {
   readonly vouched: Member['vouched']
   /** When that was said later than when it came. */
   readonly vouchedLater: VouchedFor[]
+  /** Leaf of the policy that named it as a referee no more. */
+  readonly dismissed: number | undefined
   readonly established: boolean
   /** Thousandths. */
   readonly checks: number
@@ -132,6 +134,7 @@ export async function askWhy(
     ...options,
     envelopes: false,
     listener: {
+      policy: ({ index, dismissed }) => chronicle.dismiss(index, dismissed),
       roster: ({ index, roster }) => void chronicle.tell(index, roster.changes),
       close(told) {
         const ended = { ...told, consequences: chronicle.tell(told.index, told.close.changes) }
@@ -190,6 +193,7 @@ function volunteerAnswer(
     since,
     day: state.day,
     vouched,
+    dismissed: chronicle.dismissed(volunteer),
     vouchedLater: chronicle.vouched().filter(one => one.volunteer === volunteer),
     established: state.book.isEstablished(member, state.day),
     checks: checksOn(standing, state.day),

@@ -58,7 +58,11 @@ function linesOf(answer: Answer): string[] {
 function volunteerLines(one: VolunteerAnswer): string[] {
   const later = one.vouchedLater.at(-1)
   const since = later ? ` since leaf ${later.leaf}` : ''
-  const vouched = one.vouched ? `, vouched for as ${one.vouched}${since}` : ''
+  const vouched = one.vouched
+    ? `, vouched for as ${one.vouched}${since}`
+    : one.dismissed === undefined
+      ? ''
+      : `, no referee any more since leaf ${one.dismissed}`
   return [
     `volunteer ${one.volunteer}`,
     `  operated by ${one.operator}, here since ${dateOf(one.since)}${vouched}`,
