@@ -1,6 +1,6 @@
-import { Book, type Change } from '../../src/consensus/book.ts'
+import { Book } from '../../src/consensus/book.ts'
 import { classes, type JobClass, riskFactor, rulesOf, shadowPerMille } from '../../src/consensus/classes.ts'
-import { type Closed, graduate, settleClosed } from '../../src/consensus/consequences.ts'
+import { type Closed, graduate, inDoubt, settleClosed } from '../../src/consensus/consequences.ts'
 import { chance, extraSeats, seedOf } from '../../src/consensus/draw.ts'
 import { tryAnswer, tryRing } from './referee-trials.ts'
 import type { Outcome, Revision, Scheme } from './scheme.ts'
@@ -58,15 +58,14 @@ export function createOurs(firstClass: JobClass): Scheme {
   }
 
   const settleFor = (closed: Closed) => {
-    for (const change of settleClosed(book, closed, day)) follow(change)
+    for (const doubt of inDoubt(book, settleClosed(book, closed, day))) follow(doubt)
   }
 
-  const follow = (change: Change) => {
-    if (change.type !== 'withdrawn' && !(change.type === 'tried' && change.result === 'borne-out')) return
-    const job = reported.get(change.job)
+  const follow = ({ job: id, withdraw }: { job: string; withdraw: boolean }) => {
+    const job = reported.get(id)
     if (!job) return
     again.push(job)
-    if (change.type !== 'withdrawn' || current.get(job.index) !== change.job) return
+    if (!withdraw || current.get(job.index) !== id) return
     current.delete(job.index)
     revisions.push({ job, made: 'withdrawn' })
   }

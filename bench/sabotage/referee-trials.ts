@@ -32,7 +32,7 @@ export function tryRing(reported: Reported, bench: Referees, settle: (closed: Cl
   const { id } = reported
   let runs = 0
   for (let suspicion = book.suspicion(id); suspicion; suspicion = book.suspicion(id)) {
-    const wanted = Math.min(atOnce, ringRuns - suspicion.refuted)
+    const wanted = Math.min(atOnce, ringRuns - suspicion.refutedBy.length)
     for (let count = 0; count < wanted; count++) settle(refereeRun(reported, `trial ${runs++}`, bench))
   }
   return runs

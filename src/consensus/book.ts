@@ -71,9 +71,8 @@ export interface Suspicion {
   /** Digest of what went into the guest where nobody is suspected. */
   readonly intake: string
   readonly volunteers: readonly string[]
-  /** Referee runs that did not bear it out, and whose. */
-  readonly refuted: number
-  readonly referees: readonly string[]
+  /** Whose run did not bear it out, once for each. */
+  readonly refutedBy: readonly string[]
   /** Runs that came to nothing. */
   readonly unresolved: number
 }
@@ -162,6 +161,34 @@ export class Book {
     return this.#aloneTogether.get(pair.join()) ?? 0
   }
 
+  /** Whether the policy names it as a referee. */
+  isReferee(volunteer: string): boolean {
+    return this.#members.get(volunteer)?.vouched === 'referee'
+  }
+
+  /**
+   * A policy was logged: whoever it does not name is a referee no more. It begins as a newcomer, as nobody vouches for it, and
+   * what it said convicts nobody who was not convicted by then. Everything else it did stays.
+   * @param named all referees of the policy
+   * @returns whom it no longer names
+   */
+  keepReferees(named: readonly string[]): string[] {
+    const gone = [...this.#members.keys()].filter(one => this.isReferee(one) && !named.includes(one))
+    for (const volunteer of gone)
+      this.#update(volunteer, ({ standing: { day }, ...member }) => ({
+        ...member,
+        vouched: undefined,
+        graduated: false,
+        standing: { checks: 0, day },
+      }))
+    for (const [job, suspicion] of this.#suspicions)
+      this.#suspicions.set(job, {
+        ...suspicion,
+        refutedBy: suspicion.refutedBy.filter(one => !gone.includes(one)),
+      })
+    return gone
+  }
+
   /** Groups that may be rings and are being looked into. */
   suspicions(): IterableIterator<Suspicion> {
     return this.#suspicions.values()
@@ -207,7 +234,7 @@ export class Book {
         break
       case 'suspected': {
         const { type: _, ...of } = change
-        this.#suspicions.set(change.job, { ...of, refuted: 0, referees: [], unresolved: 0 })
+        this.#suspicions.set(change.job, { ...of, refutedBy: [], unresolved: 0 })
         break
       }
       case 'tried':
@@ -255,19 +282,18 @@ export class Book {
     for (const { job, winners, banned } of this.restingOn([volunteer])) this.#weighRisk(job, winners, banned)
   }
 
-  #tryAgain({ job, result, referee }: Extract<Change, { type: 'tried' }>): void {
+  #tryAgain({ job, result, referee = '' }: Extract<Change, { type: 'tried' }>): void {
     const suspicion = this.#suspicions.get(job)
     if (!suspicion) return
     const next = {
       ...suspicion,
-      refuted: suspicion.refuted + (result === 'refuted' ? 1 : 0),
-      referees: [...new Set([...suspicion.referees, ...(referee === undefined ? [] : [referee])])],
+      refutedBy: result === 'refuted' ? [...suspicion.refutedBy, referee] : suspicion.refutedBy,
       unresolved: suspicion.unresolved + (result === 'unresolved' ? 1 : 0),
     }
     const isOver =
       result === 'borne-out' ||
       result === 'other-intake' ||
-      next.refuted >= ringRuns ||
+      next.refutedBy.length >= ringRuns ||
       next.unresolved >= unresolvedMax
     if (isOver) this.#suspicions.delete(job)
     else this.#suspicions.set(job, next)

@@ -62,6 +62,21 @@ export function settleClosed(book: Book, closed: Closed, today: number): Change[
   return changes
 }
 
+/**
+ * Jobs to be made anew after the end of one: those whose report falls with whom it rests on, and those that a referee's run leaves
+ * in doubt without convicting anybody. Such a job does not repeat, which its report should say, or cannot be compared any more.
+ * @param changes all that `settleClosed` made, and nothing since
+ */
+export function inDoubt(book: Book, changes: readonly Change[]): { job: string; withdraw: boolean }[] {
+  const isConvicted = changes.some(({ type }) => type === 'banned')
+  const found = new Map<string, boolean>()
+  for (const change of changes)
+    if (change.type === 'withdrawn') found.set(change.job, true)
+    else if (change.type === 'tried' || (change.type === 'audited' && change.result !== 'borne-out'))
+      if (!isConvicted && !book.suspicion(change.job)) found.set(change.job, false)
+  return [...found].map(([job, withdraw]) => ({ job, withdraw }))
+}
+
 /** The volunteer and all machines of its operator; but whose a newcomer is is its word, and takes nobody with it that counts. */
 function goingWith(book: Book, volunteer: string): string[] {
   const counts = book.member(volunteer)?.graduated === true
@@ -169,7 +184,8 @@ function tryAgain(
   make: (change: Change) => void,
 ): { volunteer: string; why: 'ring' }[] {
   const [run] = answers
-  if (!run || outcome !== 'trial') {
+  // Whom the policy no longer names when its trial ends has tried nobody.
+  if (!run || outcome !== 'trial' || !book.isReferee(run.volunteer)) {
     if (book.suspicion(repeats)) make({ type: 'tried', job: repeats, result: 'unresolved' })
     return []
   }
@@ -179,7 +195,7 @@ function tryAgain(
     const result = compareRun(run, report)
     make({ type: 'audited', job: repeats, result })
     // Where a referee is among them, two referees differ: the job does not repeat.
-    const isTrusted = winners.some(winner => book.member(winner)?.vouched === 'referee')
+    const isTrusted = winners.some(winner => book.isReferee(winner))
     if (result === 'refuted' && !isTrusted && !book.suspicion(repeats))
       make({ type: 'suspected', job: repeats, answer, intake, volunteers: winners })
   }
@@ -187,8 +203,9 @@ function tryAgain(
   if (!suspicion) return []
   const result = compareRun(run, suspicion)
   make({ type: 'tried', job: repeats, result, referee: run.volunteer })
-  const others = suspicion.referees.some(referee => referee !== run.volunteer)
-  if (result !== 'refuted' || suspicion.refuted + 1 < ringRuns || !others) return []
+  const { refutedBy } = suspicion
+  const others = refutedBy.some(referee => referee !== run.volunteer)
+  if (result !== 'refuted' || refutedBy.length + 1 < ringRuns || !others) return []
   return suspicion.volunteers.map(volunteer => ({ volunteer, why: 'ring' }))
 }
 

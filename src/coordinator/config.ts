@@ -35,6 +35,8 @@ const CoordinatorConfigSchema = z.strictObject({
   samplePerMille: z.int().min(0).max(1_000).default(10),
   /** A report waits at most so long for a known answer. */
   knownHoldMs: Ms.default(30 * minute),
+  /** An audit that no referee could make is tried again after so long; later ones after twice the time each. */
+  auditRetryMs: Ms.default(60 * minute),
   /** A roster that nobody new waits for is made again when it is so old. */
   rosterMs: Ms.default(10 * minute),
   /** What is logged is under a published checkpoint after so long, by the receipts given for it. */

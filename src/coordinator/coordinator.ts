@@ -14,6 +14,7 @@ import type { JobStatus } from '../wire/commands.ts'
 import { createBackground } from './background.ts'
 import type { PublicBeacon } from './beacon.ts'
 import type { CoordinatorConfig } from './config.ts'
+import { endSeatsOfDismissed } from './dismissed.ts'
 import { followUploads, type UploadFeed } from './follow.ts'
 import { serveCommands, submissions } from './handlers.ts'
 import { createIntake } from './intake.ts'
@@ -214,6 +215,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
         })
       await trust.load()
       await jobs.load()
+      await endSeatsOfDismissed(jobs, trust.book)
       for (const { volunteer } of jobs.leases())
         roster.disconnected(volunteer, clock.now() + config.restartGraceMs)
       forgetPeers = network.onPeer((peer, state) => {

@@ -15,6 +15,7 @@ const words: Record<SeatEnd, string> = {
   deadline: 'deadlines passed',
   disconnected: 'volunteers disconnected',
   restarted: 'volunteers restarted',
+  dismissed: 'referees were none any more',
   'job-ended': 'seats were no longer needed',
 }
 

@@ -1,4 +1,3 @@
-import type { Entry } from '../attest/log/entry.ts'
 import type { Clock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
 import { isClosing } from './closing.ts'
@@ -24,6 +23,12 @@ export interface LiveLease {
   deadline: number
 }
 
+/** What goes into the batch of a step besides it. */
+export interface Along extends Partial<Logged> {
+  /** New jobs. */
+  jobs?: readonly JobRecord[]
+}
+
 /** All jobs: unfinished ones in memory, every change through one atomic batch of the store with what the log says of it. */
 export interface Jobs {
   /** Reads the unfinished jobs; before anything else. */
@@ -40,11 +45,11 @@ export interface Jobs {
   /** New jobs and `extra` in one batch. */
   add(records: JobRecord[], extra?: Partial<Logged>): Promise<void>
   /**
-   * One step: the new record, `extra` and what they mean for the log are on disk when the promise resolves; the effects
-   * follow.
+   * One step: the new record, `along` and what they mean for the log are on disk when the promise resolves; the effects
+   * follow. When the event says nothing new, nothing of `along` is written either.
    * @throws what `step` throws, PytiError `unknown-job`, or `store-failed` after a write has failed
    */
-  apply(id: string, event: JobEvent, extra?: Partial<Logged>): Promise<JobRecord>
+  apply(id: string, event: JobEvent, along?: Along): Promise<JobRecord>
   /** Resolves when no step is waiting. */
   idle(): Promise<void>
 }
@@ -78,21 +83,37 @@ export function createJobs(options: JobsOptions): Jobs {
   const find = async (id: string): Promise<JobRecord | undefined> =>
     unfinished.get(id) ?? withoutBallots(await records.jobs.get(id))
 
-  const applyNow = async (id: string, event: JobEvent, extra: Partial<Logged>): Promise<JobRecord> => {
+  const logOf = (added: readonly JobRecord[]): Logged => {
+    const tasks = added.map(record => logged(records, 'task', taskOf(record), false))
+    const writes = added.flatMap(record => writesFor(records, undefined, record))
+    return {
+      writes: [...writes, ...tasks.flatMap(task => task.writes)],
+      entries: tasks.flatMap(task => task.entries),
+    }
+  }
+
+  const welcome = (added: readonly JobRecord[]) => {
+    for (const record of added) remember(record)
+    for (const record of added) options.onStep(record, [{ type: 'advertise' }])
+  }
+
+  const applyNow = async (id: string, event: JobEvent, along: Along): Promise<JobRecord> => {
     const before = await find(id)
     if (!before) throw new PytiError('unknown-job', `there is no job ${id}`)
     const { job, effects } = step(before, event, clock.now(), rules)
     if (job === before) return job
-    const { writes = [], entries = [] } = extra
+    const { jobs: added = [], writes = [], entries = [] } = along
+    const made = logOf(added)
     const task = isClosing(before, job) ? await taskIndex(job) : undefined
     // From here to the commit nothing may be awaited: the log has to tell ends in the order the book learned of them.
     const closing: Logged = task === undefined ? { writes: [], entries: [] } : options.close(job, task)
     await ledger.commit(
-      [...writesFor(records, before, job), ...writes, ...closing.writes],
-      [...entries, ...closing.entries],
+      [...writesFor(records, before, job), ...writes, ...made.writes, ...closing.writes],
+      [...entries, ...made.entries, ...closing.entries],
     )
     remember(job)
     options.onStep(job, effects)
+    welcome(added)
     return job
   }
 
@@ -115,15 +136,12 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     leases: () => live.values(),
     openSeats: () => openSeats,
-    async add(added, { writes: more = [], entries: first = [] } = {}) {
-      const tasks = added.map(record => logged(records, 'task', taskOf(record), false))
-      const entries: Entry[] = [...first, ...tasks.flatMap(task => task.entries)]
-      const writes = added.flatMap(record => writesFor(records, undefined, record))
-      await ledger.commit([...writes, ...tasks.flatMap(task => task.writes), ...more], entries)
-      for (const record of added) remember(record)
-      for (const record of added) options.onStep(record, [{ type: 'advertise' }])
+    async add(added, { writes = [], entries = [] } = {}) {
+      const made = logOf(added)
+      await ledger.commit([...made.writes, ...writes], [...entries, ...made.entries])
+      welcome(added)
     },
-    apply: (id, event, extra = {}) => serial.run(id, () => applyNow(id, event, extra)),
+    apply: (id, event, along = {}) => serial.run(id, () => applyNow(id, event, along)),
     idle: () => serial.idle(),
   }
 }

@@ -5,6 +5,7 @@ import { acrossJobs, answerOf, decide } from '../consensus/decide.ts'
 import { chance } from '../consensus/draw.ts'
 import { sha256 } from '../wire/canonical.ts'
 import type { CoordinatorConfig } from './config.ts'
+import { inTurn } from './in-turn.ts'
 import type { Jobs } from './jobs.ts'
 import type { Random } from './new-job.ts'
 import type { Records } from './records.ts'
@@ -42,30 +43,36 @@ export async function holdForKnown(record: JobRecord, options: KnownOptions): Pr
   const answer = sha256(answerOf(acrossJobs(right.ballot)))
   const without = [...new Set(record.seats.map(seat => seat.operator))]
   const repeated = repeatOf(record, { of: record.id, answer, trial: false, without }, clock.now(), random)
-  await jobs.add([repeated])
-  await jobs.apply(record.id, { type: 'repeated', by: repeated.id })
+  await jobs.apply(record.id, { type: 'repeated', by: repeated.id }, { jobs: [repeated] })
   return true
 }
 
-/** Has a referee run reported jobs again that were drawn for it, so that a lie that nobody dissented from comes out too. */
-export async function auditReports({
-  jobs,
-  clock,
-  random,
-  records,
-  trust,
-}: KnownOptions & { records: Records; trust: Trust }): Promise<void> {
-  const due: string[] = []
-  for await (const [job] of records.audits.entries({ limit: 100 })) due.push(job)
-  for (const job of due) {
-    const record = await jobs.find(job)
-    // Nobody learns of the report from the audit.
-    if (record?.phase === 'agreed') continue
-    const report = trust.book.report(job)
-    const known = report && { of: job, answer: report.answer, trial: true, without: [] }
-    const repeats = record && known ? [repeatOf(record, known, clock.now(), random)] : []
-    await jobs.add(repeats, { writes: [records.audits.remove(job)] })
+const looked = 100
+
+/**
+ * Has a referee run reported jobs again that were drawn for it, so that a lie that nobody dissented from comes out too.
+ * @returns makes one pass over some of them, the next ones each time
+ */
+export function createAudits(
+  options: KnownOptions & { records: Records; trust: Trust },
+): () => Promise<void> {
+  const { jobs, clock, random, records, trust } = options
+  const next = inTurn(records.audits, looked)
+  return async () => {
+    for (const [job, { attempt, from }] of await next()) {
+      if (from > clock.now()) continue
+      const record = await jobs.find(job)
+      // Nobody learns of the report from the audit.
+      if (record?.phase === 'agreed') continue
+      const known = { of: job, trial: true, attempt, without: [] }
+      const repeats = record && isDue(trust, job) ? [repeatOf(record, known, clock.now(), random)] : []
+      await jobs.add(repeats, { writes: [records.audits.remove(job)] })
+    }
   }
+}
+
+function isDue({ book }: Trust, job: string): boolean {
+  return book.report(job)?.audited === false
 }
 
 /** Referee runs of one suspected job at a time. */
@@ -78,13 +85,13 @@ export async function tryRings({
   random,
   trust,
 }: KnownOptions & { trust: Trust }): Promise<void> {
-  for (const { job, answer, refuted } of [...trust.book.suspicions()]) {
+  for (const { job, refutedBy } of [...trust.book.suspicions()]) {
     const record = await jobs.find(job)
     if (!record) continue
     let open = 0
     for (const { known } of jobs.unfinished()) if (known?.trial && known.of === job) open += 1
-    const wanted = Math.min(trialsAtOnce, ringRuns - refuted) - open
-    const known = { of: job, answer, trial: true, without: [] }
+    const wanted = Math.min(trialsAtOnce, ringRuns - refutedBy.length) - open
+    const known = { of: job, trial: true, without: [] }
     const repeats = Array.from({ length: Math.max(0, wanted) }, () =>
       repeatOf(record, known, clock.now(), random),
     )

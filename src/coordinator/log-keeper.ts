@@ -3,8 +3,8 @@ import type { Logger } from '../logger.ts'
 import type { Background } from './background.ts'
 import { type BeaconOptions, createDraws } from './beacon.ts'
 import type { Jobs } from './jobs.ts'
-import { auditReports, type KnownOptions, tryRings } from './known.ts'
-import { type RecheckOptions, recheckJobs } from './recheck.ts'
+import { createAudits, type KnownOptions, tryRings } from './known.ts'
+import { createRechecks, type RecheckOptions } from './recheck.ts'
 import type { Records } from './records.ts'
 import type { Trust } from './trust.ts'
 
@@ -22,14 +22,16 @@ export interface LogKeeperOptions extends BeaconOptions, RecheckOptions, KnownOp
  */
 export function createLogKeeper(options: LogKeeperOptions): () => void {
   const { trust, publicLog, background, log } = options
+  const recheck = createRechecks(options)
+  const audit = createAudits(options)
   const draw = createDraws(options)
   let running = false
 
   const pass = async () => {
     try {
       await trust.refresh()
-      await recheckJobs(options)
-      await auditReports(options)
+      await recheck()
+      await audit()
       await tryRings(options)
       if (publicLog.ledger.size() > publicLog.sequencer.size()) await publicLog.settle()
       await draw()

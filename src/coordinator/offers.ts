@@ -43,10 +43,17 @@ export function createOffers({ trust, roster, clock, config }: OffersOptions): O
     return order
   }
 
-  const isThere = (record: JobRecord, volunteer: string): boolean => {
-    const introduction = roster.get(volunteer)
+  /** Whether the policy has named it no more since its roster was made. */
+  const isDismissed = ({ volunteer, referee }: RosterMember): boolean =>
+    referee && !trust.book.isReferee(volunteer)
+
+  /** Who was dismissed is passed over, on record, like everybody who does not come. */
+  const isThere = (record: JobRecord, member: RosterMember): boolean => {
+    const introduction = roster.get(member.volunteer)
     return (
-      introduction !== undefined && platformOf(introduction, record.job.profile) === record.draw?.platform
+      introduction !== undefined &&
+      platformOf(introduction, record.job.profile) === record.draw?.platform &&
+      !isDismissed(member)
     )
   }
 
@@ -77,17 +84,17 @@ export function createOffers({ trust, roster, clock, config }: OffersOptions): O
     const first = nextSeats(candidates, taken, new Set(draw.passed), wanted)
     if (first.length === wanted) return first
     // When all had their turn, those who were not there and are now may come back.
-    const back = candidates.filter(one => isThere(record, one.volunteer))
+    const back = candidates.filter(one => isThere(record, one))
     return [...first, ...nextSeats(back, [...taken, ...first], new Set(), wanted - first.length)]
   }
 
   return {
     seatFor(record, volunteer) {
       const { draw } = record
-      if (!draw || !isThere(record, volunteer)) return undefined
+      if (!draw) return undefined
       for (const role of [record.wantedRole, 'shadow'] as const) {
         const member = turns(record, role).find(one => one.volunteer === volunteer)
-        if (member)
+        if (member && isThere(record, member))
           return {
             volunteer,
             role,
@@ -101,20 +108,21 @@ export function createOffers({ trust, roster, clock, config }: OffersOptions): O
     absent(record) {
       const now = clock.now()
       const passed = new Set(record.draw?.passed)
-      const due = [...turns(record, record.wantedRole), ...turns(record, 'shadow')]
-        .map(({ volunteer }) => volunteer)
-        .filter(volunteer => !passed.has(volunteer))
-      const waited = since.get(record.id) ?? new Map<string, number>()
-      since.set(record.id, new Map(due.map(volunteer => [volunteer, waited.get(volunteer) ?? now])))
-      return due.filter(
-        volunteer => !isThere(record, volunteer) || (waited.get(volunteer) ?? now) + config.passMs <= now,
+      const due = [...turns(record, record.wantedRole), ...turns(record, 'shadow')].filter(
+        ({ volunteer }) => !passed.has(volunteer),
       )
+      const waited = since.get(record.id) ?? new Map<string, number>()
+      since.set(record.id, new Map(due.map(({ volunteer }) => [volunteer, waited.get(volunteer) ?? now])))
+      return due
+        .filter(one => !isThere(record, one) || (waited.get(one.volunteer) ?? now) + config.passMs <= now)
+        .map(({ volunteer }) => volunteer)
     },
     exhausted(record) {
       const role = record.wantedRole
       if (!record.draw || record.wanted === 0) return false
       const { candidates, taken } = candidatesFor(record, role)
-      return nextSeats(candidates, taken, new Set(), 1).length === 0
+      const able = candidates.filter(one => !isDismissed(one))
+      return nextSeats(able, taken, new Set(), 1).length === 0
     },
     forget(job) {
       orders.delete(job)

@@ -96,7 +96,11 @@ async function endSample(
 ): Promise<void> {
   if (wrong.length > 0) log.warn('a sample was not told as what it is', { job: id, wrong })
   const isTried = wrong.length > 0 && (draw?.referees ?? 0) > 0
-  await jobs.apply(id, { type: 'checked' }, { writes: isTried ? [records.audits.put(id, {})] : [] })
+  await jobs.apply(
+    id,
+    { type: 'checked' },
+    { writes: isTried ? [records.audits.put(id, { attempt: 1, from: 0 })] : [] },
+  )
 }
 
 /** Signs the report and logs it, in the same batch as the end of the job. */

@@ -28,6 +28,14 @@ export const ReportEntry = z.strictObject({
 })
 export type ReportEntry = z.infer<typeof ReportEntry>
 
+const AuditNote = z.strictObject({
+  /** Which one it is: those before it came to nothing. */
+  attempt: z.int().min(1).default(1),
+  /** Not to be made before (milliseconds since the Unix epoch). */
+  from: z.int().min(0).default(0),
+})
+export type AuditNote = z.infer<typeof AuditNote>
+
 const JobRef = z.strictObject({ job: Sha256 })
 
 /** The coordinator's part of the store: one repository per kind of record. */
@@ -53,7 +61,7 @@ export interface Records {
   /** Jobs to be made again, by `JOB/BECAUSE`, and whether their report is to be withdrawn at once. */
   rechecks: Repository<{ because: string; withdraw: boolean }>
   /** Jobs whose report, or what was said of a sample, a referee is to look into. */
-  audits: Repository<Record<string, never>>
+  audits: Repository<AuditNote>
   /** `keyed` of the task `install` -> the first job it came for, and when (milliseconds since the Unix epoch). */
   keyed: Repository<{ job: string; at: number }>
   /** Reports that are not to be relied on any longer, by attestation id. */
@@ -79,7 +87,7 @@ export function openRecords(store: Store): Records {
     documents: createRepository(store, 'document/', z.unknown()),
     outbox: createRepository(store, 'outbox/', z.strictObject({})),
     rechecks: createRepository(store, 'recheck/', z.strictObject({ because: Sha256, withdraw: z.boolean() })),
-    audits: createRepository(store, 'audit/', z.strictObject({})),
+    audits: createRepository(store, 'audit/', AuditNote),
     keyed: createRepository(store, 'keyed/', z.strictObject({ job: Sha256, at: z.int().min(0) })),
     withdrawn: createRepository(store, 'withdrawn/', z.strictObject({ because: Sha256, job: Sha256 })),
     cursors: createRepository(store, 'cursor/', z.strictObject({ cursor: z.string() })),

@@ -11,8 +11,15 @@ import { Truth } from '../wire/truth.ts'
 /** Milliseconds since the Unix epoch. */
 const Moment = z.int().min(0)
 
-/** Why a seat ended without raw data. None of these is ever a vote. */
-export const SeatEnd = z.enum([...releaseReasons, 'deadline', 'disconnected', 'restarted', 'job-ended'])
+/** Why a seat ended without raw data. `dismissed`: the policy named its referee no more. None of these is ever a vote. */
+export const SeatEnd = z.enum([
+  ...releaseReasons,
+  'deadline',
+  'disconnected',
+  'restarted',
+  'dismissed',
+  'job-ended',
+])
 export type SeatEnd = z.infer<typeof SeatEnd>
 
 export const BlobRef = z.strictObject({ sha256: Sha256, size: z.int().min(0) })
@@ -94,13 +101,15 @@ export const StoredJob = z.strictObject({
   /** Whether honest runs were seen to differ. */
   flaky: z.boolean().optional(),
   /**
-   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right or, in a trial, looked into.
+   * Of a job of class `K`: the one it repeats, and the digest of the answer that is right; a trial has none.
    */
   known: z
     .strictObject({
       of: Sha256,
-      answer: Sha256,
+      answer: Sha256.optional(),
       trial: z.boolean(),
+      /** Of a trial that is an audit: which one of its job. */
+      attempt: z.int().min(1).optional(),
       /** What the machines of the repeated job had in common. */
       platform: z.string().max(100),
       /** Operators that ran the repeated job. */
@@ -133,6 +142,8 @@ export type JobEvent =
   | { type: 'lease-released'; lease: string; end: SeatEnd; detail?: string }
   | { type: 'lease-expired'; lease: string }
   | { type: 'volunteer-lost'; lease: string; end: 'disconnected' | 'restarted' }
+  /** They are referees no more. */
+  | { type: 'dismissed'; volunteers: readonly string[] }
   | { type: 'repeated'; by: string }
   | { type: 'checked' }
   | { type: 'report-signed'; report: string }
@@ -212,6 +223,14 @@ export function castsOf(job: JobRecord): Cast[] {
     if (!ballot) throw new PytiError('ballot-missing', `job ${job.id} has no ballot for lease ${lease}`)
     return { volunteer, ballot, role, cluster: operator, weight }
   })
+}
+
+/** Seats that only a referee may have and that may still bring raw data: leased ones, and lost ones, which may come late. */
+export function openRefereeSeats({ seats, known }: StoredJob): Seat[] {
+  return seats.filter(
+    ({ role, state }) =>
+      (role === 'referee' || known?.trial === true) && (state === 'leased' || state === 'lost'),
+  )
 }
 
 export function liveSeats(record: StoredJob): Seat[] {

@@ -16,6 +16,7 @@ import {
   type JobRules,
   liveSeats,
   mayTakeSeat,
+  openRefereeSeats,
   type Seat,
   type SeatEnd,
   type Submission,
@@ -53,6 +54,8 @@ export function step(job: JobRecord, event: JobEvent, now: number, rules: JobRul
       return expire(job, event.lease, now, rules)
     case 'volunteer-lost':
       return lose(job, event.lease, event.end, now, rules)
+    case 'dismissed':
+      return dismiss(job, event.volunteers, now, rules)
     case 'repeated':
       return repeat(job, event.by)
     case 'checked':
@@ -174,6 +177,16 @@ function lose(job: JobRecord, lease: string, end: SeatEnd, now: number, rules: J
   const seat = seatOf(job, lease)
   if (seat.state !== 'leased') return { job, effects: [] }
   return settle(job, replace(job, withoutRawData(seat, 'lost', end, now)), now, rules)
+}
+
+/** What they hand in from now on is not taken, late or not. */
+function dismiss(job: JobRecord, volunteers: readonly string[], now: number, rules: JobRules): StepResult {
+  const over = openRefereeSeats(job).filter(seat => volunteers.includes(seat.volunteer))
+  if (!isOpen(job) || over.length === 0) return { job, effects: [] }
+  const seats = job.seats.map(seat =>
+    over.includes(seat) ? withoutRawData(seat, 'released', 'dismissed', now) : seat,
+  )
+  return settle(job, seats, now, rules)
 }
 
 function repeat(job: JobRecord, by: string): StepResult {

@@ -5,7 +5,7 @@ import type { RootDocument } from '../attest/root-document.ts'
 import { type Clock, dayOf } from '../clock.ts'
 import { Book, type Change } from '../consensus/book.ts'
 import { classes, refereesMin, riskFactor } from '../consensus/classes.ts'
-import { graduate } from '../consensus/consequences.ts'
+import { graduate, inDoubt } from '../consensus/consequences.ts'
 import { chance } from '../consensus/draw.ts'
 import type { Machine } from '../consensus/platform.ts'
 import { PytiError } from '../errors.ts'
@@ -52,8 +52,11 @@ export interface TrustOptions {
   policy: Omit<PolicyDocument, 'schema'>
   /** Says which keys may sign; logged when it is new. */
   root?: RootDocument | undefined
-  config: Pick<CoordinatorConfig, 'rosterMs'>
+  config: Pick<CoordinatorConfig, 'rosterMs' | 'auditRetryMs'>
 }
+
+/** An outage of the index, or of all referees, is to be outlasted; files that are gone for good are not waited for. */
+const auditAttempts = 5
 
 export function createTrust({ ledger, records, clock, policy, root, config }: TrustOptions): Trust {
   const book = new Book()
@@ -72,6 +75,11 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
   const replay = (changes: readonly Change[], day: number) => {
     for (const change of changes) book.apply(change, day)
   }
+  /** A policy counts from its leaf on. */
+  const hold = (index: number, document: PolicyDocument) => {
+    policies.push({ index, document })
+    book.keepReferees(document.referees)
+  }
   const asked = new Set<string>()
   /** What a referee is to run again: this job, and one whose report rests on somebody who was banned. */
   const audits = ({ id, draw, salt, rules: { jobClass } }: JobRecord): Write[] => {
@@ -81,7 +89,14 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
     const risky = chance(draw.seed, salt, 'risk', audit * riskFactor) ? book.riskiest(asked) : undefined
     const jobs = [isDrawn ? id : undefined, risky].filter(job => job !== undefined)
     for (const job of jobs) asked.add(job)
-    return jobs.map(job => records.audits.put(job, {}))
+    return jobs.map(job => records.audits.put(job, { attempt: 1, from: 0 }))
+  }
+  /** The audit that this was, once more, if its report is still unaudited: no referee came, or none could have the files. */
+  const auditAgain = ({ known }: JobRecord): Write[] => {
+    if (known?.attempt === undefined || known.attempt >= auditAttempts) return []
+    if (book.report(known.of)?.audited !== false) return []
+    const from = clock.now() + config.auditRetryMs * 2 ** (known.attempt - 1)
+    return [records.audits.put(known.of, { attempt: known.attempt + 1, from })]
   }
   const vouchedFor = (volunteer: string) =>
     policy.referees.includes(volunteer)
@@ -113,7 +128,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
             machines.set(volunteer, { backends, cpu })
           replay(document.changes, document.day)
         } else if (document.schema === 'pyti.close/1') replay(document.changes, document.day)
-        else if (document.schema === 'pyti.policy/1') policies.push({ index, document })
+        else if (document.schema === 'pyti.policy/1') hold(index, document)
         else if (document.schema === 'pyti.root/1') rootNow = document
       }
       const last = policies.at(-1)
@@ -125,7 +140,7 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         news.flatMap(({ writes }) => writes),
         news.flatMap(({ entries }) => entries),
       )
-      if (!isSame) policies.push({ index, document: rules })
+      if (!isSame) hold(index, rules)
     },
     met(volunteer, { operator, network, backends, cpu }) {
       machines.set(volunteer, { backends, cpu })
@@ -136,14 +151,11 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
       const closed = closeJob(book, record, task, dayOf(clock.now()))
       const { writes, entries } = logged(records, 'close', closed)
       const shown = [record.task, ...submittedSeats(record).map(seat => seat.submission.attestation)]
-      const again = closed.changes.flatMap(change => {
-        if (change.type === 'withdrawn') return [recheck(change.job, record.id, true)]
-        return isInDoubt(change, closed.changes, book) ? [recheck(change.job, record.id, false)] : []
-      })
-      return {
-        writes: [...writes, ...shown.map(id => showing(records, id)), ...again, ...audits(record)],
-        entries,
-      }
+      const again = inDoubt(book, closed.changes).map(({ job, withdraw }) =>
+        recheck(job, record.id, withdraw),
+      )
+      const shows = shown.map(id => showing(records, id))
+      return { writes: [...writes, ...shows, ...again, ...audits(record), ...auditAgain(record)], entries }
     },
     async refresh() {
       const today = dayOf(clock.now())
@@ -192,20 +204,6 @@ export function createTrust({ ledger, records, clock, policy, root, config }: Tr
         if (index !== current?.index && index < from && !indices.has(index)) rosters.delete(index)
     },
   }
-}
-
-/**
- * Whether a referee's run leaves a report in doubt without convicting anybody: the job does not repeat, which its report should
- * say, or it cannot be compared any more.
- */
-function isInDoubt(
-  change: Change,
-  changes: readonly Change[],
-  book: Book,
-): change is Extract<Change, { job: string }> {
-  if (change.type !== 'audited' && change.type !== 'tried') return false
-  if (book.suspicion(change.job) || changes.some(({ type }) => type === 'banned')) return false
-  return change.type === 'tried' || change.result !== 'borne-out'
 }
 
 /** @throws PytiError `root-rollback` when the log has a later root, or another one with this version */

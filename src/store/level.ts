@@ -65,8 +65,9 @@ export async function openLevelStore(dir: string): Promise<Store> {
       if (operations.length > 0) await during(() => inTurn(() => write(operations)))
     },
     async *entries(prefix, options = {}) {
-      const range = { gte: prefix, lt: prefix + last, reverse: options.reverse ?? false }
-      const { limit } = options
+      const { limit, after } = options
+      const from = after !== undefined && after >= prefix ? { gt: after } : { gte: prefix }
+      const range = { ...from, lt: prefix + last, reverse: options.reverse ?? false }
       const iterator = await during(() => db.iterator(limit === undefined ? range : { ...range, limit }))
       try {
         for (;;) {

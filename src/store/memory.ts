@@ -36,7 +36,10 @@ export function createMemoryStore(): Store {
     },
     async *entries(prefix, options = {}) {
       assertOpen()
-      const from = firstAtLeast(keys, prefix)
+      const { after } = options
+      const first = firstAtLeast(keys, prefix)
+      const next = after === undefined ? 0 : firstAtLeast(keys, after)
+      const from = Math.max(first, keys[next] === after ? next + 1 : next)
       let to = from
       while (keys[to]?.startsWith(prefix)) to += 1
       const found = keys.slice(from, to).map(key => [key, values.get(key) ?? 'null'] as const)

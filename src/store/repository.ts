@@ -7,8 +7,13 @@ export interface Repository<T> {
   get(id: string): Promise<T | undefined>
   put(id: string, value: T): Write
   remove(id: string): Write
-  /** In the order of their ids; `under` narrows to ids that begin so. */
-  entries(options?: { under?: string; reverse?: boolean; limit?: number }): AsyncIterable<[string, T]>
+  /** In the order of their ids; `under` narrows to ids that begin so, `after` to those that come after this one. */
+  entries(options?: {
+    under?: string
+    reverse?: boolean
+    limit?: number
+    after?: string
+  }): AsyncIterable<[string, T]>
 }
 
 /**
@@ -32,7 +37,8 @@ export function createRepository<T>(store: Store, prefix: string, schema: z.ZodT
     },
     put: (id, value) => ({ type: 'put', key: prefix + id, value }),
     remove: id => ({ type: 'delete', key: prefix + id }),
-    async *entries({ under = '', ...options } = {}) {
+    async *entries({ under = '', after, ...limits } = {}) {
+      const options = after === undefined ? limits : { ...limits, after: prefix + after }
       for await (const [key, value] of store.entries(prefix + under, options))
         yield [key.slice(prefix.length), check(key, value)]
     },

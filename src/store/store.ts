@@ -5,8 +5,11 @@ export type Write = { type: 'put'; key: string; value: unknown } | { type: 'dele
 export interface Store {
   get(key: string): Promise<unknown>
   batch(writes: Write[]): Promise<void>
-  /** Entries whose key starts with `prefix`, in key order. */
-  entries(prefix: string, options?: { reverse?: boolean; limit?: number }): AsyncIterable<[string, unknown]>
+  /** Entries whose key starts with `prefix`, in key order; of these only such as come after the key `after`. */
+  entries(
+    prefix: string,
+    options?: { reverse?: boolean; limit?: number; after?: string },
+  ): AsyncIterable<[string, unknown]>
   close(): Promise<void>
 }
 

@@ -134,6 +134,32 @@ export const dishonest: Record<string, Case> = {
     },
     roster: roster => ({ ...roster, changes: roster.changes.filter(change => change.type !== 'vouched') }),
   },
+  'keeps a referee that the policy names no more': {
+    check: 'rosters',
+    says: /is not what the book says of it/,
+    before(maker, job) {
+      if (job !== 5) return
+      maker.vouch({ referees: maker.policy.referees.slice(1) })
+      maker.refresh()
+    },
+    roster: roster => ({
+      ...roster,
+      members: roster.members.map(one =>
+        one.volunteer === people[17]?.peerId ? { ...one, referee: true } : one,
+      ),
+    }),
+  },
+  'has a job refereed by whom the policy names no more': {
+    jobs: 20,
+    check: 'seats',
+    says: /answered as a referee after the policy named it no more/,
+    options: { lies: 1_000, sleeps: 0, ring: 4 },
+    before(maker, job) {
+      if (job !== 5) return
+      maker.policy = { ...maker.policy, referees: [] }
+      maker.appendDocument('policy', maker.policy)
+    },
+  },
   'names a leaf as roster that is none': {
     check: 'draws',
     proof: 'steered-draw',

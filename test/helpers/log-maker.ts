@@ -178,10 +178,11 @@ export class LogMaker {
     return Math.max(...[...this.rosters.keys()].filter(index => index < size))
   }
 
-  /** Somebody vouches for others too from now on. */
+  /** Somebody vouches for others from now on. */
   vouch(change: Partial<PolicyDocument>): void {
     this.policy = { ...this.policy, ...change }
     this.appendDocument('policy', this.policy)
+    this.book.keepReferees(this.policy.referees)
   }
 
   async runJob(number: number): Promise<void> {

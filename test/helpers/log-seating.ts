@@ -76,6 +76,8 @@ export async function fillSeats(
         book.member(one.volunteer)?.banned === undefined,
     )
 
+  const isDismissed = ({ volunteer, referee }: Candidate) => referee && !book.isReferee(volunteer)
+
   if (task.repeats === undefined && chance(draw.seed, task.salt, 'shadow', 300)) {
     const [shadow] = nextSeats(candidatesFor('shadow'), sitting, new Set(), 1)
     if (shadow) await answer(shadow, 'shadow')
@@ -85,7 +87,11 @@ export async function fillSeats(
     const { role, seats: wanted } = decision
     const candidates = candidatesFor(role)
     const turns = nextSeats(candidates, sitting, new Set(draw.passed), wanted)
-    const again = turns.length === 0 ? nextSeats(candidates, sitting, new Set(), wanted) : turns
+    const gone = turns.filter(isDismissed)
+    draw.passed.push(...gone.map(({ volunteer }) => volunteer))
+    if (gone.length > 0) continue
+    const there = candidates.filter(one => !isDismissed(one))
+    const again = turns.length === 0 ? nextSeats(there, sitting, new Set(), wanted) : turns
     const member = again[maker.random(Math.max(1, again.length))]
     if (!member) break
     const fate = turns.length === 0 ? 99 : maker.random(100)

@@ -57,13 +57,19 @@ export function runStoreContract(
     test('lists by prefix, in order, reversed and limited', async store => {
       const keys = ['p/1', 'p/10', 'p/2', 'p', 'p0', 'q/1', 'o/9']
       await store.batch(keys.map(key => ({ type: 'put', key, value: key })))
-      const list = async (options?: { reverse?: boolean; limit?: number }) =>
+      const list = async (options?: { reverse?: boolean; limit?: number; after?: string }) =>
         (await collect(store.entries('p/', options))).map(([key]) => key)
       assert.deepEqual(await list(), ['p/1', 'p/10', 'p/2'])
       assert.deepEqual(await list({ reverse: true }), ['p/2', 'p/10', 'p/1'])
       assert.deepEqual(await list({ limit: 2 }), ['p/1', 'p/10'])
       assert.deepEqual(await list({ reverse: true, limit: 1 }), ['p/2'])
       assert.deepEqual(await list({ limit: 0 }), [])
+      assert.deepEqual(await list({ after: 'p/1' }), ['p/10', 'p/2'])
+      assert.deepEqual(await list({ after: 'p/11', limit: 1 }), ['p/2'])
+      assert.deepEqual(await list({ after: 'p/10', reverse: true }), ['p/2'])
+      assert.deepEqual(await list({ after: 'p/2' }), [])
+      assert.deepEqual(await list({ after: 'o/9' }), ['p/1', 'p/10', 'p/2'])
+      assert.deepEqual(await list({ after: 'q' }), [])
       assert.equal((await collect(store.entries(''))).length, keys.length)
     })
 

@@ -31,6 +31,7 @@ describe('audit: honest logs', () => {
       const tampering: Tampering = {
         before(maker, job) {
           if (job === 20) maker.vouch({ founders: [...maker.policy.founders, people[14]?.peerId ?? ''] })
+          if (job === 25) maker.vouch({ referees: maker.policy.referees.slice(1) })
         },
       }
       const made = await makeLogWith(needs, seed, 40, tampering, option)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Book, type Change, ringRuns } from '../../src/consensus/book.ts'
-import { type Answer, type Closed, settleClosed } from '../../src/consensus/consequences.ts'
+import { type Answer, type Closed, inDoubt, settleClosed } from '../../src/consensus/consequences.ts'
 import type { Role } from '../../src/consensus/decide.ts'
 
 const seed = 20_261_120
@@ -324,6 +324,90 @@ describe('audits of reports', () => {
       assert.deepEqual(tried, { type: 'tried', job: repeats, result: 'unresolved' })
     }
     assert.deepEqual([...book.suspicions()], [])
+  })
+})
+
+describe('referees that a policy names no more', () => {
+  test('convict nobody from then on: neither by a trial that ends later, nor by those before it', () => {
+    const book = newBook()
+    close(book, { lie: 'abc' }, { accepted: 'lie' })
+    tryAgain(book, 'right', ringRuns - 1)
+    assert.deepEqual(book.keepReferees(['r2', 'r3', 'r4', 'r5']), ['r1'])
+    const late = tryAgain(book, 'right', 1)
+    assert.deepEqual(late[0], { type: 'tried', job: `job ${jobs}`, result: 'unresolved' })
+    assert.equal(book.suspicion(`job ${jobs}`)?.refutedBy.length, 12, 'those of the others count')
+    const [, r2, r3] = ['r1', 'r2', 'r3']
+    assert.deepEqual(bans(tryAgain(book, 'right', 12, [r2 ?? '', r3 ?? ''])), [])
+    assert.deepEqual(bans(tryAgain(book, 'right', 1, ['r3'])), ['a ring', 'b ring', 'c ring'])
+  })
+
+  test('have not audited the report whose trial ends later', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    book.keepReferees([])
+    assert.deepEqual(tryAgain(book, 'right', 1), [{ type: 'answered', volunteer: 'r1', result: 'open' }])
+    assert.equal(book.report(`job ${jobs}`)?.audited, false)
+  })
+
+  test('shield no report any more that rests on them', () => {
+    const book = newBook()
+    close(book, { right: ['a', 'b', 'r3'] })
+    book.keepReferees(['r1', 'r2'])
+    assert.deepEqual(suspected(tryAgain(book, 'other', 1)), ['abr3'])
+  })
+
+  test('leave behind what they did: bans, audits, withdrawals, reports', () => {
+    const book = newBook()
+    burn(book, 'def')
+    close(book, { right: 'abc' })
+    tryAgain(book, 'right', 1)
+    const audited = book.report(`job ${jobs}`)
+    const banned = () => [...book.members()].filter(one => one.banned).map(one => one.volunteer)
+    assert.deepEqual(banned(), ['d', 'e', 'f'])
+    book.keepReferees([])
+    assert.deepEqual(banned(), ['d', 'e', 'f'])
+    assert.deepEqual(book.report(`job ${jobs}`), audited)
+    assert.equal(audited?.audited, true)
+  })
+})
+
+describe('jobs to be made anew', () => {
+  const job = () => `job ${jobs}`
+  const doubted = (book: Book, changes: readonly Change[]) =>
+    inDoubt(book, changes).map(one => [one.job, one.withdraw])
+
+  test('one that a referee does not bear out where another had: it does not repeat', () => {
+    const book = newBook()
+    close(book, { right: ['a', 'b', 'r3'] })
+    assert.deepEqual(doubted(book, tryAgain(book, 'other', 1)), [[job(), false]])
+  })
+
+  test('one whose suspects a referee bears out, once though it says two things', () => {
+    const book = newBook()
+    close(book, { right: ['a', 'b', 'c', 'r3'], other: 'def' })
+    const changes = tryAgain(book, 'other', 1)
+    assert.deepEqual(
+      changes.slice(0, 2).map(({ type }) => type),
+      ['audited', 'tried'],
+    )
+    assert.deepEqual(doubted(book, changes), [[job(), false]])
+  })
+
+  test('none that is borne out, or still looked into; one that falls with a ring is withdrawn', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'right', 1)), [])
+    close(book, { lie: 'def' }, { accepted: 'lie' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'right', ringRuns - 1)), [])
+    assert.deepEqual(doubted(book, tryAgain(book, 'right', 1)), [[job(), true]])
+  })
+
+  test('one that cannot be compared any more, or that one referee alone refuted', () => {
+    const book = newBook()
+    close(book, { right: 'abc' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'yanked', 1)), [[job(), false]])
+    close(book, { right: 'abc' })
+    assert.deepEqual(doubted(book, tryAgain(book, 'broken', ringRuns, ['r1'])), [[job(), false]])
   })
 })
 

@@ -6,6 +6,7 @@ import { openRecords } from '../../src/coordinator/records.ts'
 import { type StoredJob, submittedSeats } from '../../src/coordinator/state.ts'
 import { readBlob } from '../../src/store/blob-bytes.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
+import { jobId } from '../../src/wire/job.ts'
 import { limits } from '../../src/wire/limits.ts'
 import type { Truth } from '../../src/wire/truth.ts'
 import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
@@ -210,7 +211,7 @@ describe('coordinator that checks volunteers', () => {
       await house.clock.advance(3_000)
       await work(house, job, volunteers)
       // Drawn for one report in a hundred; here it is asked for.
-      await house.store.batch([openRecords(house.store).audits.put(job, {})])
+      await house.store.batch([openRecords(house.store).audits.put(job, { attempt: 1, from: 0 })])
       const ran: string[] = []
       await everythingDone(house, volunteers, () => (volunteer, lease) => {
         ran.push(volunteer.peerId)
@@ -225,6 +226,68 @@ describe('coordinator that checks volunteers', () => {
       assert.deepEqual([of('banned'), of('withdrawn')], [[], []])
       const reports = await house.coordinator.reports({ filename: 'sample-1.0.tar.gz' })
       assert.equal(reports.length, 2, 'it does not repeat, so it is made anew')
+    }))
+
+  /** A report whose audit was asked for, and referees that do not have the files for the first so many runs. */
+  async function auditWith(house: House, failures: number) {
+    const founders = await arriveAll(house, 'founder', 8)
+    const referees = await arriveAll(house, 'referee', 5)
+    const job = await house.coordinator.submit(fileRequest('sample'))
+    await house.clock.advance(3_000)
+    await work(house, job, [...founders, ...referees])
+    await house.store.batch([openRecords(house.store).audits.put(job, { attempt: 1, from: 0 })])
+    const trials = new Set<string>()
+    const round = async () => {
+      await house.clock.advance(1_000)
+      for (const referee of referees) {
+        await referee.hello()
+        for (const { id, job: repeated } of await referee.lease()) {
+          trials.add(jobId(repeated))
+          if (trials.size <= failures) await referee.release(id, 'file-missing')
+          else await referee.handIn(id, await referee.attest(honestRawData(referee, repeated)))
+        }
+      }
+    }
+    const rounds = async (count: number) => {
+      for (let n = 0; n < count; n += 1) await round()
+    }
+    const audited = async () => (await closings(house)).flatMap(({ changes }) => changes.filter(isAudited))
+    return { job, trials, rounds, audited }
+  }
+  const isAudited = ({ type }: { type: string }) => type === 'audited'
+
+  it('asks for an audit again that came to nothing, after a while', () =>
+    withHouse({ config: { ...config, auditRetryMs: 30_000 } }, async house => {
+      const { job, trials, rounds, audited } = await auditWith(house, 2)
+      await rounds(20)
+      assert.deepEqual([trials.size, await audited()], [1, []])
+      await house.restart()
+      await rounds(30)
+      assert.deepEqual([trials.size, await audited()], [2, []])
+      await rounds(70)
+      assert.deepEqual([trials.size, await audited()], [3, [{ type: 'audited', job, result: 'borne-out' }]])
+      await rounds(100)
+      assert.equal(trials.size, 3)
+    }))
+
+  it('has no audit held up by others that have to wait', () =>
+    withHouse({ config }, async house => {
+      const { trials, rounds, audited } = await auditWith(house, 0)
+      const { audits } = openRecords(house.store)
+      const later = { attempt: 2, from: house.clock.now() + 86_400_000 }
+      const waiting = Array.from({ length: 250 }, (_, n) => audits.put(`${n}`.padStart(64, '0'), later))
+      await house.store.batch(waiting)
+      await rounds(20)
+      assert.deepEqual([trials.size, (await audited()).length], [1, 1])
+    }))
+
+  it('gives an audit up that came to nothing five times', () =>
+    withHouse({ config: { ...config, auditRetryMs: 1_000 } }, async house => {
+      const { trials, rounds, audited } = await auditWith(house, 100)
+      await rounds(150)
+      assert.deepEqual([trials.size, await audited()], [5, []])
+      for (const trial of trials) assert.equal((await closingOf(house, trial)).outcome, 'unresolved')
+      for await (const [job] of openRecords(house.store).audits.entries()) assert.fail(`a note on ${job}`)
     }))
 
   it('bans a ring that was caught, withdraws what rested on it and makes it anew', () =>

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type CloseDocument, readDocument, type WithdrawalDocument } from '../../src/attest/documents.ts'
 import { openRecords } from '../../src/coordinator/records.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
 import { canonicalBytes } from '../../src/wire/canonical.ts'
-import { fileRequest, type House, withHouse } from '../helpers/coordinator-house.ts'
+import { fileRequest, type House, openHouse, withHouse } from '../helpers/coordinator-house.ts'
+import { createCrashingStore } from '../helpers/crashing-store.ts'
 import { testIdentity } from '../helpers/raw-data.ts'
 import { honestRawData, lyingRawData, type TestVolunteer, workOnce } from '../helpers/test-volunteer.ts'
 
@@ -130,6 +132,50 @@ describe('jobs whose answer is known: who runs them', () => {
     }))
 })
 
+describe('jobs whose answer is known: death at every batch', () => {
+  /** From the last answer to the report. @returns batches that were asked for meanwhile */
+  async function play(mode: 'before' | 'after', at?: number): Promise<number> {
+    const store = createMemoryStore()
+    const house = await openHouse({ store, config: known })
+    try {
+      const volunteers = await arriveAll(house)
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      const crashing = createCrashingStore(store, mode, at)
+      await house.restart(crashing)
+      for (let round = 0; (await record(house, job)).phase !== 'reported'; round += 1) {
+        assert.ok(round < 60, 'it never ended')
+        if (house.failures.splice(0).length > 0) await house.restart(store)
+        for (const volunteer of volunteers) {
+          const work = async () => {
+            await volunteer.hello()
+            await workOnce(volunteer)
+          }
+          await work().catch(() => undefined)
+        }
+        await house.clock.advance(1_000)
+      }
+      const { repeatedBy } = await record(house, job)
+      const repeats: string[] = []
+      for await (const [id, one] of openRecords(store).jobs.entries()) if (one.known) repeats.push(id)
+      assert.deepEqual(repeats, [repeatedBy], 'one repeated job, and it is the one that is waited for')
+      return crashing.count()
+    } finally {
+      await house.close()
+    }
+  }
+
+  it('makes one repeated job of each, never a second', async () => {
+    const batches = await play('before')
+    assert.ok(batches >= 10, `only ${batches} batches`)
+    for (let at = 1; at <= batches; at += 1)
+      for (const mode of ['before', 'after'] as const)
+        await play(mode, at).catch(cause => {
+          throw new Error(`death ${mode} batch ${at} of ${batches}`, { cause })
+        })
+  })
+})
+
 describe('jobs that are made again', () => {
   /** A report, and a note to look at it again. */
   async function reported(house: House, withdraw: boolean) {
@@ -185,6 +231,22 @@ describe('jobs that are made again', () => {
       const [next, before] = await reportsOf(house)
       assert.deepEqual([next?.withdrawn, next?.sequence], [false, (before?.sequence ?? 0) + 1])
       assert.deepEqual(await withdrawals(house), [])
+    }))
+
+  it('are held up by no others, however many of these must wait', () =>
+    withHouse({ config }, async house => {
+      const { volunteers, records } = await reported(house, false)
+      const job = await house.coordinator.submit(fileRequest('other'))
+      await work(house, volunteers, isReported(house, job))
+      // Such as come first and of which nothing can be made.
+      const waiting = Array.from({ length: 250 }, (_, n) => `${n}`.padStart(64, '0'))
+      const notes = [...waiting, job].map(id =>
+        records.rechecks.put(`${id}/${job}`, { because: job, withdraw: true }),
+      )
+      await house.store.batch(notes)
+      await house.clock.advance(5_000)
+      const [report] = await house.coordinator.reports({ filename: 'other-1.0.tar.gz' })
+      assert.equal(report?.withdrawn, true)
     }))
 
   it('are made again after a restart between the note and the job', () =>

@@ -229,6 +229,29 @@ describe('offers', () => {
     assert.deepEqual(absent(), [other])
   })
 
+  it('passes over a referee that the policy names no more, at once, and does not wait for it', async () => {
+    const { trust, record, turns, absent, pass, exhausted, apply, take } = await openScene()
+    for (const peer of turns()) take(peer)
+    const [seat] = record().seats
+    const ballot = { sections: { intake: sha256('files'), build: sha256('x') }, tests: {} }
+    for (const { lease, volunteer } of record().seats) {
+      const own = volunteer === seat?.volunteer ? { ...ballot.sections, build: sha256('y') } : ballot.sections
+      const rawData = { sha256: sha256(lease), size: 1 }
+      const submission = { attestation: sha256(lease), rawData, accusing: false }
+      apply({ type: 'raw-data-accepted', lease, submission, ballot: { ...ballot, sections: own } })
+    }
+    assert.equal(record().wantedRole, 'referee')
+    const [gone = '', other = ''] = turns()
+    const left = without(referees, [gone])
+    trust.book.keepReferees(left)
+    assert.deepEqual([turns(), absent()], [[other], [gone]])
+    pass(gone)
+    assert.deepEqual([turns().sort(), absent()], [left.sort(), []])
+    trust.book.keepReferees([])
+    assert.deepEqual(turns(), [])
+    assert.equal(exhausted(), true)
+  })
+
   it('gives no turn to whoever was banned after the draw; the next one has it', async () => {
     const { turns, ban, absent } = await openScene()
     const [liar = '', ...others] = turns()

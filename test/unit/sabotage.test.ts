@@ -129,6 +129,8 @@ describe('a suspected group', () => {
     const book = new Book()
     for (const volunteer of volunteers)
       book.apply({ type: 'joined', volunteer, operator: volunteer, network: '', vouched: 'founder' }, 0)
+    for (const volunteer of ['r', 's'])
+      book.apply({ type: 'joined', volunteer, operator: volunteer, network: '', vouched: 'referee' }, 0)
     book.apply({ type: 'suspected', job: 'it', answer: answerOfRun(answer), intake: '', volunteers }, 0)
     const changes: Change[] = []
     const runs = tryRing({ id: 'it', job: world.nextJob() }, { book, world, referees: ['r', 's'] }, closed =>

@@ -118,6 +118,45 @@ describe('step: the straight way', () => {
   })
 })
 
+describe('step: referees that are none any more', () => {
+  const drawn = newJobRecord(
+    testJob(),
+    1_000,
+    { ...rulesOf('N', { extra: 0, spotReferees: 0, referees: 2 }), seats: 2, referees: 2 },
+    '5a'.repeat(16),
+  )
+  const called = run(
+    [granted(1), granted(2), handedIn(1), handedIn(2, lie(2)), granted(3, 3, 10_000, 'referee')],
+    { ...drawn, wanted: 2 },
+  )
+  const dismissed = (...who: number[]): JobEvent => ({ type: 'dismissed', volunteers: who.map(volunteer) })
+  const lost: JobEvent = { type: 'volunteer-lost', lease: lease(3), end: 'disconnected' }
+
+  it('hand nothing in any more, late or not, and others take their seats', () => {
+    for (const before of [called, run([lost], called)]) {
+      const job = run([dismissed(3)], before)
+      const seat = job.seats[2] ?? assert.fail()
+      assert.deepEqual([seat.state, seat.state === 'released' && seat.end], ['released', 'dismissed'])
+      assert.deepEqual([job.wanted, job.wantedRole], [2, 'referee'])
+      assert.throws(() => run([handedIn(3)], job), refused('stale-lease'))
+    }
+    assert.doesNotThrow(() => run([lost, handedIn(3)], called), 'others may be late')
+  })
+
+  it('keep what they handed in, and their seats in other roles', () => {
+    const before = run([handedIn(3)], called)
+    assert.equal(run([dismissed(1, 2, 3, 4)], before), before)
+    const seated = run([granted(1)], { ...drawn, wanted: 2 })
+    assert.equal(run([dismissed(1)], seated), seated)
+  })
+
+  it('lose the seat of a trial, whatever its role', () => {
+    const known = { of: sha256('job'), trial: true, platform: 'uml x86-64-v3', without: [] }
+    const job = run([dismissed(1)], run([granted(1)], { ...drawn, wanted: 2, known }))
+    assert.deepEqual(states(job), ['released'])
+  })
+})
+
 describe('step: disagreement', () => {
   const dissent = () =>
     run([1, 2, 3].map(n => granted(n)).concat(handedIn(1), handedIn(2), handedIn(3, lie(3))))

@@ -319,6 +319,26 @@ describe('trust', () => {
     assert.deepEqual(stateOf(third.trust.book), stateOf(again.trust.book))
   })
 
+  it('dismisses referees that a new policy names no more, from its leaf on and after every restart', async () => {
+    const world = await openWorld()
+    await world.meet(...all)
+    const before = world.trust.roster()?.document.members.find(one => one.volunteer === peer('r2'))
+    assert.equal(before?.referee, true)
+    const next = await world.restart({ referees: referees.slice(0, 1) })
+    assert.equal(next.trust.book.isReferee(peer('r2')), false, 'before any roster says so')
+    await next.meet()
+    const { document } = next.trust.roster() ?? assert.fail()
+    assert.deepEqual(document.changes, [], 'it follows from the policy')
+    const member = document.members.find(one => one.volunteer === peer('r2'))
+    assert.deepEqual([member?.referee, member?.established], [false, false])
+    const third = await next.restart({ referees: referees.slice(0, 1) })
+    assert.deepEqual(stateOf(third.trust.book), stateOf(next.trust.book))
+    const back = await third.restart()
+    assert.equal(back.trust.book.isReferee(peer('r2')), false, 'with the next roster')
+    await back.meet()
+    assert.equal(back.trust.book.isReferee(peer('r2')), true)
+  })
+
   it('ties nobody to a member that did not ask for it by calling itself the same', async () => {
     const world = await openWorld()
     await world.meet(...all)

@@ -98,6 +98,37 @@ describe('why', async () => {
     }
   })
 
+  it('tells of a job and its report what came of their audits, those that nobody could make too', async () => {
+    let isTrial = false
+    const nobody: Tampering = {
+      before() {
+        isTrial = false
+      },
+      again(task) {
+        isTrial = task.trial === true
+        return task
+      },
+      candidates: order => (isTrial ? [] : order),
+    }
+    for (const [tampering, result] of [
+      [{}, 'borne-out'],
+      [nobody, undefined],
+    ] as const) {
+      isTrial = false
+      const log = await makeLogWith([], 3, 4, tampering, { audits: 1_000 })
+      const trials = log.done.filter(({ task }) => task.trial)
+      assert.ok(trials.length > 0, 'nothing was audited')
+      for (const { task, close, closeIndex } of trials) {
+        const { audited } = only(await ask(log, task.repeats ?? ''), 'job')
+        const reason = close.reason ?? ''
+        const failed = result ? [] : [{ job: close.job, leaf: closeIndex, reason }]
+        assert.deepEqual(audited, { result, failed })
+        const { report = '' } = log.done.find(one => one.close.job === task.repeats)?.close ?? {}
+        assert.deepEqual(only(await ask(log, report), 'report').audited, audited)
+      }
+    }
+  })
+
   it('tells of a file which of its reports is live, and what the others gave way to', async () => {
     const states = new Set<string>()
     const withdrawn = made.done.filter(({ close }) =>
@@ -169,6 +200,29 @@ describe('why', async () => {
       [['founder', 'roster']],
     )
     assert.deepEqual(only(await ask(made, other), 'volunteer').vouchedLater, [])
+  })
+
+  it('tells since when a referee is none, and counts its runs no more', async () => {
+    const [gone, left] = [people[17]?.peerId ?? '', people[18]?.peerId ?? '']
+    const log = await makeLogWith([], 3, 6, {
+      before(maker, job) {
+        if (job === 3) maker.vouch({ referees: maker.policy.referees.slice(1) })
+      },
+    })
+    const { dismissed = -1, vouched } = only(await ask(log, gone), 'volunteer')
+    assert.deepEqual([log.entries[dismissed]?.kind, vouched], ['policy', undefined])
+    assert.equal(only(await ask(log, left), 'volunteer').dismissed, undefined)
+
+    const chronicle = createChronicle()
+    const [job, about] = ['job', { answer: 'x', intake: 'y', volunteers: ring }]
+    chronicle.tell(1, [{ type: 'suspected', job, ...about }])
+    const tried = (referee: string) =>
+      chronicle.tell(2, [{ type: 'tried', job, result: 'refuted', referee }]).join()
+    tried(gone)
+    assert.match(tried(left), /run 2 of/)
+    chronicle.dismiss(3, [gone])
+    assert.equal(chronicle.suspected()[0]?.refuted, 1)
+    assert.match(tried(left), /run 2 of/)
   })
 
   it('says so when it knows nothing', async () => {

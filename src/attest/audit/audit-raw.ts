@@ -33,7 +33,7 @@ export async function auditAnswers(
   const { subject } = task.job
   const ofFile = pending.get(subject.sha256)
   const accounted = report && new Set(accountedFor(report.statement))
-  for (const { volunteer, attestation } of close.seats) {
+  for (const { volunteer, attestation, role } of close.seats) {
     if (attestation === undefined) continue
     const leaf = ofFile?.get(attestation)
     if (!leaf) {
@@ -43,6 +43,8 @@ export async function auditAnswers(
     ofFile?.delete(attestation)
     if (leaf.index <= close.task)
       list.fault('completeness', leaf.index, 'the answer was logged before its job')
+    if ((role === 'referee' || task.trial) && isDismissed(state, volunteer, leaf.index))
+      list.fault('seats', leaf.index, `${volunteer} answered as a referee after the policy named it no more`)
     const envelope = await auditEnvelope(state, leaf, close, task, volunteer)
     if (report === undefined || accounted?.has(attestation)) list.held('completeness')
     else if (envelope) await faultDropped(state, leaf, envelope, report)
@@ -58,6 +60,11 @@ export async function auditAnswers(
     else list.fault('completeness', leaf.index, `the end of job ${close.job} does not name it`)
   }
   if (ofFile?.size === 0) pending.delete(subject.sha256)
+}
+
+function isDismissed({ book, bookKnown, dismissed }: AuditState, volunteer: string, at: number): boolean {
+  const since = dismissed.get(volunteer)
+  return bookKnown && since !== undefined && since < at && !book.isReferee(volunteer)
 }
 
 /** Statements whose job never came to an end. */

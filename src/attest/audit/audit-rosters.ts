@@ -13,8 +13,12 @@ import { membersOf } from './roster-members.ts'
 export async function auditPolicy(state: AuditState, leaf: Leaf): Promise<void> {
   const policy = await documentOf(state, leaf, 'pyti.policy/1')
   if (!policy) return loseBook(state, `the policy in leaf ${leaf.index} is missing`)
-  state.policies.push({ index: leaf.index, id: leaf.entry.id })
+  const { index, entry } = leaf
+  state.policies.push({ index, id: entry.id })
   state.policy = policy
+  const dismissed = state.book.keepReferees(policy.referees)
+  for (const volunteer of dismissed) state.dismissed.set(volunteer, index)
+  state.listener.policy?.({ index, dismissed })
   state.list.held('policy')
 }
 

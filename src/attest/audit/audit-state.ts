@@ -15,6 +15,8 @@ import { Figures } from './statistics.ts'
 /** What a log tells, one thing after the other, for whoever wants to hear more than the checks. */
 export interface Listener {
   roster?(told: { index: number; roster: RosterDocument }): void
+  /** `dismissed`: referees that it names no longer. */
+  policy?(told: { index: number; dismissed: readonly string[] }): void
   report?(told: { index: number; id: string; statement: ReportStatement }): void
   close?(told: {
     index: number
@@ -92,6 +94,8 @@ export interface AuditState {
   /** Until something of the book is missing or wrong: nothing can be told from there on. */
   bookKnown: boolean
   day: number
+  /** Referees that a policy named no longer, and its leaf. */
+  readonly dismissed: Map<string, number>
   policy: PolicyDocument | undefined
   readonly policies: Mark[]
   readonly rosters: Mark[]
@@ -131,6 +135,7 @@ export function newState(
     book: new Book(),
     bookKnown: true,
     day: 0,
+    dismissed: new Map(),
     policy: undefined,
     policies: [],
     rosters: [],

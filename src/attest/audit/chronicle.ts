@@ -7,7 +7,7 @@ export interface Suspected {
   /** Of the end of the job that made it suspected. */
   readonly leaf: number
   readonly volunteers: readonly string[]
-  /** Referee runs that did not come to its answer. */
+  /** Referee runs that did not come to its answer, and count. */
   readonly refuted: number
   /** A referee came to it too: the job does not repeat. */
   readonly bornOut: boolean
@@ -23,12 +23,16 @@ export interface VouchedFor {
 export interface Chronicle {
   /** Takes the changes of the next leaf. @returns a sentence each, without how single answers turned out */
   tell(leaf: number, changes: readonly Change[]): string[]
+  /** Takes a policy that names these referees no more: their runs count no more where it is still open who is a ring. */
+  dismiss(leaf: number, volunteers: readonly string[]): void
   suspected(): Suspected[]
   /** Those that somebody vouched for later than when they came. */
   vouched(): VouchedFor[]
+  /** Leaf of the policy that named a referee no more. */
+  dismissed(volunteer: string): number | undefined
 }
 
-const auditWords: Record<RunResult, string> = {
+export const auditWords: Record<RunResult, string> = {
   'borne-out': 'it bears the report out',
   refuted: 'it does not bear the report out',
   'other-intake': 'with other files than the report, as if a release was yanked since; the job is made anew',
@@ -37,7 +41,10 @@ const auditWords: Record<RunResult, string> = {
 export function createChronicle(): Chronicle {
   const alone = new Map<string, number>()
   const suspected = new Map<string, Suspected>()
+  /** Job -> whose runs refuted its suspects, while it is open who is a ring. */
+  const refutedBy = new Map<string, string[]>()
   const vouched: VouchedFor[] = []
+  const dismissed = new Map<string, number>()
 
   const tellOne = (leaf: number, change: Change): string[] => {
     switch (change.type) {
@@ -45,6 +52,7 @@ export function createChronicle(): Chronicle {
         return [`${change.volunteer} came, operated by ${change.operator}`]
       case 'vouched': {
         const { volunteer, as } = change
+        dismissed.delete(volunteer)
         vouched.push({ volunteer, as, leaf })
         return [`the coordinator vouches for ${volunteer} as ${as}`]
       }
@@ -67,15 +75,19 @@ export function createChronicle(): Chronicle {
       case 'suspected': {
         const { job, volunteers } = change
         suspected.set(job, { job, leaf, volunteers, refuted: 0, bornOut: false })
+        refutedBy.set(job, [])
         return [
           `suspected of being a ring, unless job ${job} does not repeat, which up to ${ringRuns} referee runs look into: ${volunteers.join(', ')}`,
         ]
       }
       case 'tried': {
-        const { job, result } = change
+        const { job, result, referee = '' } = change
         const before = suspected.get(job)
-        const refuted = (before?.refuted ?? 0) + (result === 'refuted' ? 1 : 0)
+        const runs = [...(refutedBy.get(job) ?? []), ...(result === 'refuted' ? [referee] : [])]
+        const refuted = runs.length
         if (before) suspected.set(job, { ...before, refuted, bornOut: result === 'borne-out' })
+        if (result === 'borne-out' || result === 'other-intake' || refuted >= ringRuns) refutedBy.delete(job)
+        else refutedBy.set(job, runs)
         const words = {
           'borne-out': `a referee came to the suspected answer to job ${job} too: it does not repeat, and nobody is suspected any more`,
           refuted: `a referee did not come to the suspected answer to job ${job}: run ${refuted} of ${ringRuns}`,
@@ -95,7 +107,17 @@ export function createChronicle(): Chronicle {
 
   return {
     tell: (leaf, changes) => changes.flatMap(change => tellOne(leaf, change)),
+    dismiss(leaf, volunteers) {
+      for (const volunteer of volunteers) dismissed.set(volunteer, leaf)
+      for (const [job, runs] of refutedBy) {
+        const left = runs.filter(referee => !volunteers.includes(referee))
+        refutedBy.set(job, left)
+        const before = suspected.get(job)
+        if (before) suspected.set(job, { ...before, refuted: left.length })
+      }
+    },
     suspected: () => [...suspected.values()],
     vouched: () => vouched,
+    dismissed: volunteer => dismissed.get(volunteer),
   }
 }

@@ -2,6 +2,7 @@
 import type { Member } from '../../consensus/book.ts'
 import { checksOn, weightOf } from '../../consensus/credibility.ts'
 import { rankOf } from '../../consensus/draw.ts'
+import type { RunResult } from '../../consensus/run-result.ts'
 import { messageOf, PytiError } from '../../errors.ts'
 import type { CloseDocument, TaskDocument } from '../documents.ts'
 import type { ReportStatement } from '../report-statement.ts'
@@ -21,6 +22,8 @@ export interface VolunteerAnswer {
   readonly vouched: Member['vouched']
   /** When that was said later than when it came. */
   readonly vouchedLater: VouchedFor[]
+  /** Leaf of the policy that named it as a referee no more. */
+  readonly dismissed: number | undefined
   readonly established: boolean
   /** Thousandths. */
   readonly checks: number
@@ -32,6 +35,14 @@ export interface VolunteerAnswer {
   readonly alike: readonly string[]
   readonly seats: { job: string; role: string; end: string; result: string | undefined }[]
   readonly passed: string[]
+}
+
+/** Whether a referee ran the job of a report again. */
+export interface Audited {
+  /** Undefined while none did. */
+  readonly result: RunResult | undefined
+  /** Runs of referees that came to nothing, by the job that was made for each. */
+  readonly failed: readonly { job: string; leaf: number; reason: string }[]
 }
 
 export interface JobAnswer {
@@ -53,6 +64,7 @@ export interface JobAnswer {
   readonly changes: CloseDocument['changes']
   /** The same in words, without how single answers turned out. */
   readonly consequences: string[]
+  readonly audited: Audited
   /** Whether its dissenters may be a ring, and what referees found since. */
   readonly suspected: Suspected | undefined
 }
@@ -69,6 +81,7 @@ export interface ReportAnswer {
   /** The report that superseded it, or the job that took away those it rested on. */
   readonly because: string | undefined
   readonly job: string
+  readonly audited: Audited
   readonly restsOn: {
     volunteer: string
     operator: string
@@ -109,6 +122,9 @@ export async function askWhy(
   const reports: Reported[] = []
   const withdrawn = new Map<string, string>()
   const superseded = new Map<string, string>()
+  const found = new Map<string, RunResult>()
+  const failed = new Map<string, Audited['failed'][number][]>()
+  const auditedOf = (job: string): Audited => ({ result: found.get(job), failed: failed.get(job) ?? [] })
   const chronicle = createChronicle()
   const touches = ({ seats: taken, draw, changes }: CloseDocument) =>
     taken.some(seat => seat.volunteer === question) ||
@@ -118,11 +134,18 @@ export async function askWhy(
     ...options,
     envelopes: false,
     listener: {
+      policy: ({ index, dismissed }) => chronicle.dismiss(index, dismissed),
       roster: ({ index, roster }) => void chronicle.tell(index, roster.changes),
       close(told) {
         const ended = { ...told, consequences: chronicle.tell(told.index, told.close.changes) }
         if (ended.close.job === question) jobs.push(ended)
         if (touches(ended.close)) seats.push(ended)
+        const { close, task, index } = told
+        for (const change of close.changes)
+          if (change.type === 'audited') found.set(change.job, change.result)
+        if (!task?.trial || task.repeats === undefined || close.outcome !== 'unresolved') return
+        const run = { job: close.job, leaf: index, reason: close.reason ?? 'no reason is given' }
+        failed.set(task.repeats, [...(failed.get(task.repeats) ?? []), run])
       },
       report(told) {
         const { supersedes, job } = told.statement.predicate
@@ -136,8 +159,8 @@ export async function askWhy(
   const member = audit.state.book.member(question)
   const answers: Answer[] = [
     ...(member ? [volunteerAnswer(member, seats, audit, chronicle)] : []),
-    ...jobs.map(job => jobAnswer(job, chronicle, withdrawn)),
-    ...reports.map(report => reportAnswer(report, audit, withdrawn, superseded)),
+    ...jobs.map(job => jobAnswer(job, chronicle, withdrawn, auditedOf)),
+    ...reports.map(report => reportAnswer(report, audit, withdrawn, superseded, auditedOf)),
   ]
   if (answers.length > 0) return { audit, answers }
   throw new PytiError('unknown-subject', `the log knows nothing of ${question}`, {
@@ -170,6 +193,7 @@ function volunteerAnswer(
     since,
     day: state.day,
     vouched,
+    dismissed: chronicle.dismissed(volunteer),
     vouchedLater: chronicle.vouched().filter(one => one.volunteer === volunteer),
     established: state.book.isEstablished(member, state.day),
     checks: checksOn(standing, state.day),
@@ -199,6 +223,7 @@ function jobAnswer(
   { index, close, task, skipped, consequences }: Ended,
   chronicle: Chronicle,
   withdrawn: ReadonlyMap<string, string>,
+  auditedOf: (job: string) => Audited,
 ): JobAnswer {
   const { draw, rules, seats, outcome, reason, report, accepted, changes } = close
   const groups = Map.groupBy(
@@ -231,6 +256,7 @@ function jobAnswer(
     withdrawn: report === undefined ? undefined : withdrawn.get(report),
     changes,
     consequences,
+    audited: auditedOf(close.job),
     suspected: chronicle.suspected().find(one => one.job === close.job),
   }
 }
@@ -264,6 +290,7 @@ function reportAnswer(
   { state }: Audit,
   withdrawn: ReadonlyMap<string, string>,
   superseded: ReadonlyMap<string, string>,
+  auditedOf: (job: string) => Audited,
 ): ReportAnswer {
   const { job, sequence, inputAttestations, excluded, evaluation } = statement.predicate
   const because = withdrawn.get(id) ?? superseded.get(id)
@@ -278,6 +305,7 @@ function reportAnswer(
     state: withdrawn.has(id) ? 'withdrawn' : superseded.has(id) ? 'superseded' : 'live',
     because,
     job: job.id,
+    audited: auditedOf(job.id),
     restsOn: inputAttestations.map(({ annotations: { volunteer, operator, role, weight } }) => ({
       volunteer,
       operator,

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { auditWords } from '../../attest/audit/chronicle.ts'
 import {
   type Answer,
+  type Audited,
   askWhy,
   type JobAnswer,
   type ReportAnswer,
@@ -56,7 +58,11 @@ function linesOf(answer: Answer): string[] {
 function volunteerLines(one: VolunteerAnswer): string[] {
   const later = one.vouchedLater.at(-1)
   const since = later ? ` since leaf ${later.leaf}` : ''
-  const vouched = one.vouched ? `, vouched for as ${one.vouched}${since}` : ''
+  const vouched = one.vouched
+    ? `, vouched for as ${one.vouched}${since}`
+    : one.dismissed === undefined
+      ? ''
+      : `, no referee any more since leaf ${one.dismissed}`
   return [
     `volunteer ${one.volunteer}`,
     `  operated by ${one.operator}, here since ${dateOf(one.since)}${vouched}`,
@@ -105,6 +111,7 @@ function jobLines(job: JobAnswer): string[] {
       ? [`  report ${job.report}${job.withdrawn ? `, withdrawn because of job ${job.withdrawn}` : ''}`]
       : []),
     `  consequences${list(job.consequences)}`,
+    ...auditLines(job.audited),
     ...(job.suspected ? [`  suspected: ${runsOf(job.suspected)}`] : []),
     '',
   ]
@@ -113,6 +120,14 @@ function jobLines(job: JobAnswer): string[] {
 function runsOf({ refuted, bornOut }: VolunteerAnswer['suspected'][number]): string {
   const runs = `${refuted} referee runs came to another answer`
   return bornOut ? `${runs}, then one to theirs: the job does not repeat` : `${runs}, none to theirs`
+}
+
+/** Of a job that no referee was asked to run again there is nothing to say. */
+function auditLines({ result, failed }: Audited): string[] {
+  if (result !== undefined) return [`  audited: a referee ran it again: ${auditWords[result]}`]
+  if (failed.length === 0) return []
+  const runs = failed.map(({ job, leaf, reason }) => `job ${job}, leaf ${leaf}: ${reason}`)
+  return [`  not audited: ${failed.length} times no referee could run it again${list(runs)}`]
 }
 
 function reportLines(one: ReportAnswer): string[] {
@@ -131,6 +146,7 @@ function reportLines(one: ReportAnswer): string[] {
           `${volunteer} (${operator}, ${role}, weight ${thousandths(weight)})${bannedSince ? ', banned since' : ''}`,
       ),
     )}`,
+    ...auditLines(one.audited),
     `  does not count${list(one.excluded.map(({ volunteer, role, reason }) => `${volunteer} (${role}): ${reason}`))}`,
     '',
   ]
