@@ -5,7 +5,6 @@ import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import type { Offers } from './offers.ts'
 import type { Roster } from './roster.ts'
-import type { JobRecord } from './state.ts'
 
 export interface TimerOptions {
   jobs: Jobs
@@ -31,7 +30,7 @@ export async function runTimers(options: TimerOptions, signal: AbortSignal): Pro
 }
 
 async function tick(options: TimerOptions): Promise<void> {
-  const { jobs, roster, clock, log, publish, offers, config } = options
+  const { jobs, roster, clock, log, publish, offers } = options
   const now = clock.now()
   for (const { job, lease, volunteer, deadline } of [...jobs.leases()]) {
     const lost = roster.isLost(volunteer, now)
@@ -47,13 +46,7 @@ async function tick(options: TimerOptions): Promise<void> {
     if (record.phase === 'agreed') publish(record.id)
     const absent = record.draw ? offers.absent(record) : []
     if (absent.length > 0) await jobs.apply(record.id, { type: 'passed-over', volunteers: absent })
-    else if (offers.exhausted(record) || isUndrawn(record, now - config.undrawnMs))
-      await jobs.apply(record.id, { type: 'exhausted' })
+    else if (offers.exhausted(record)) await jobs.apply(record.id, { type: 'exhausted' })
   }
   options.keepLog()
-}
-
-/** Nobody was found for it since then or longer. */
-function isUndrawn({ draw, rules, createdAt }: JobRecord, since: number): boolean {
-  return !draw && rules.jobClass !== 'open' && createdAt < since
 }
