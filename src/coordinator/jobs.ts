@@ -1,4 +1,3 @@
-import type { Entry } from '../attest/log/entry.ts'
 import type { Clock } from '../clock.ts'
 import { PytiError } from '../errors.ts'
 import { isClosing } from './closing.ts'
@@ -38,15 +37,21 @@ export interface Jobs {
   /** Seats that could be handed out now, over all jobs. */
   openSeats(): number
   /** New jobs and `extra` in one batch. */
-  add(records: JobRecord[], extra?: Partial<Logged>): Promise<void>
+  add(made: readonly JobRecord[], extra?: Partial<Logged>): Promise<void>
   /**
    * One step: the new record, `extra` and what they mean for the log are on disk when the promise resolves; the effects
    * follow.
    * @throws what `step` throws, PytiError `unknown-job`, or `store-failed` after a write has failed
    */
-  apply(id: string, event: JobEvent, extra?: Partial<Logged>): Promise<JobRecord>
+  apply(id: string, event: JobEvent, extra?: Extra): Promise<JobRecord>
   /** Resolves when no step is waiting. */
   idle(): Promise<void>
+}
+
+/** What goes into the batch of a step. */
+export interface Extra extends Partial<Logged> {
+  /** Jobs made with it. */
+  made?: readonly JobRecord[]
 }
 
 export interface JobsOptions {
@@ -78,21 +83,36 @@ export function createJobs(options: JobsOptions): Jobs {
   const find = async (id: string): Promise<JobRecord | undefined> =>
     unfinished.get(id) ?? withoutBallots(await records.jobs.get(id))
 
-  const applyNow = async (id: string, event: JobEvent, extra: Partial<Logged>): Promise<JobRecord> => {
+  const announced = (made: readonly JobRecord[]): Logged => {
+    const tasks = made.map(record => logged(records, 'task', taskOf(record), false))
+    const writes = made.flatMap(record => writesFor(records, undefined, record))
+    return {
+      writes: [...writes, ...tasks.flatMap(task => task.writes)],
+      entries: tasks.flatMap(task => task.entries),
+    }
+  }
+  const begin = (made: readonly JobRecord[]) => {
+    for (const record of made) remember(record)
+    for (const record of made) options.onStep(record, [{ type: 'advertise' }])
+  }
+
+  const applyNow = async (id: string, event: JobEvent, extra: Extra): Promise<JobRecord> => {
     const before = await find(id)
     if (!before) throw new PytiError('unknown-job', `there is no job ${id}`)
     const { job, effects } = step(before, event, clock.now(), rules)
     if (job === before) return job
-    const { writes = [], entries = [] } = extra
+    const { writes = [], entries = [], made = [] } = extra
+    const next = announced(made)
     const task = isClosing(before, job) ? await taskIndex(job) : undefined
     // From here to the commit nothing may be awaited: the log has to tell ends in the order the book learned of them.
     const closing: Logged = task === undefined ? { writes: [], entries: [] } : options.close(job, task)
     await ledger.commit(
-      [...writesFor(records, before, job), ...writes, ...closing.writes],
-      [...entries, ...closing.entries],
+      [...writesFor(records, before, job), ...writes, ...closing.writes, ...next.writes],
+      [...entries, ...closing.entries, ...next.entries],
     )
     remember(job)
     options.onStep(job, effects)
+    begin(made)
     return job
   }
 
@@ -115,13 +135,10 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     leases: () => live.values(),
     openSeats: () => openSeats,
-    async add(added, { writes: more = [], entries: first = [] } = {}) {
-      const tasks = added.map(record => logged(records, 'task', taskOf(record), false))
-      const entries: Entry[] = [...first, ...tasks.flatMap(task => task.entries)]
-      const writes = added.flatMap(record => writesFor(records, undefined, record))
-      await ledger.commit([...writes, ...tasks.flatMap(task => task.writes), ...more], entries)
-      for (const record of added) remember(record)
-      for (const record of added) options.onStep(record, [{ type: 'advertise' }])
+    async add(made, { writes = [], entries = [] } = {}) {
+      const next = announced(made)
+      await ledger.commit([...next.writes, ...writes], [...entries, ...next.entries])
+      begin(made)
     },
     apply: (id, event, extra = {}) => serial.run(id, () => applyNow(id, event, extra)),
     idle: () => serial.idle(),

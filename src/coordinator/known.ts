@@ -42,8 +42,7 @@ export async function holdForKnown(record: JobRecord, options: KnownOptions): Pr
   const answer = sha256(answerOf(acrossJobs(right.ballot)))
   const without = [...new Set(record.seats.map(seat => seat.operator))]
   const repeated = repeatOf(record, { of: record.id, answer, trial: false, without }, clock.now(), random)
-  await jobs.add([repeated])
-  await jobs.apply(record.id, { type: 'repeated', by: repeated.id })
+  await jobs.apply(record.id, { type: 'repeated', by: repeated.id }, { made: [repeated] })
   return true
 }
 

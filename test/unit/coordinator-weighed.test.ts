@@ -5,6 +5,8 @@ import { verifyBundle } from '../../src/attest/verify.ts'
 import { openRecords } from '../../src/coordinator/records.ts'
 import { type StoredJob, submittedSeats } from '../../src/coordinator/state.ts'
 import { readBlob } from '../../src/store/blob-bytes.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
+import type { Write } from '../../src/store/store.ts'
 import { canonicalBytes, sha256 } from '../../src/wire/canonical.ts'
 import { limits } from '../../src/wire/limits.ts'
 import type { Truth } from '../../src/wire/truth.ts'
@@ -178,6 +180,28 @@ describe('coordinator that checks volunteers', () => {
       )
       assert.equal((await house.coordinator.reports({ filename: 'sample-1.0.tar.gz' })).length, 1)
     }))
+
+  it('notes a repetition in the batch that makes it, so that a crash leaves no second one', async () => {
+    const store = createMemoryStore()
+    const made: string[][] = []
+    const batch = (writes: Write[]) => {
+      const records = writes.flatMap(({ key, ...write }) =>
+        key.startsWith('job/') && 'value' in write ? [write.value as StoredJob] : [],
+      )
+      if (records.some(({ known, seats }) => known && seats.length === 0))
+        made.push(records.map(one => one.repeatedBy ?? one.id))
+      return store.batch(writes)
+    }
+    const options = { config: { ...config, knownPerMille: 1_000 }, store: { ...store, batch } }
+    await withHouse(options, async house => {
+      const volunteers = await arriveAll(house, 'founder', 8)
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(3_000)
+      await work(house, job, volunteers)
+      const { repeatedBy } = await record(house, job)
+      assert.deepEqual(made[0], [repeatedBy, repeatedBy])
+    })
+  })
 
   it('lets a report go after a while though nobody repeats its job', () =>
     withHouse({ config: { ...config, knownPerMille: 1_000, knownHoldMs: 5_000 } }, async house => {
