@@ -28,8 +28,6 @@ export interface LogModel {
   onHead(before: Checkpoint | undefined, reply: { checkpoint: string; proof: string[] }): Promise<Checkpoint>
   /** Receipts whose time is over and that no checkpoint covers. */
   broken(): string[]
-  /** The coordinator's machine slept until now, perhaps while it was asking witnesses: of what fell due meanwhile there may be proof. */
-  slept(): void
   /** Receipts that were kept after their time. */
   late(): number
   /** When the oldest leaf was written that no checkpoint in the folder covers; undefined when there is none. */
@@ -44,6 +42,18 @@ export interface LogModelOptions {
   fault(what: string): void
 }
 
+interface Head {
+  size: number
+  time: number
+}
+
+interface Promised {
+  index: number
+  /** Seconds. */
+  mergeBy: number
+  attestation: string
+}
+
 export function createLogModel({ key, witnesses, now, fault }: LogModelOptions): LogModel {
   const leaves: Entry[] = []
   const texts: string[] = []
@@ -53,16 +63,22 @@ export function createLogModel({ key, witnesses, now, fault }: LogModelOptions):
   const signers = new Map<string, Set<string>>()
   const indices = new Map<string, number>()
   const tree = createTree()
-  let promised: { index: number; mergeBy: number; attestation: string }[] = []
+  /** Checkpoints that anybody saw, and when the last witness signed each: seconds. */
+  const heads: Head[] = []
+  let promised: Promised[] = []
   let published = 0
   let late = 0
-  let sleptUntil = 0
   roots.push(toHex(tree.root()))
 
   const demandTrue = ({ size, root }: Checkpoint, where: string) => {
     if (roots[size] === undefined)
       fault(`${where}: a checkpoint of ${size} leaves, but ${leaves.length} were written`)
     else if (roots[size] !== toHex(root)) fault(`${where}: the root of ${size} leaves is not that of the log`)
+  }
+  /** A tree without the leaf that a witness signed after its time: what a volunteer could show to everybody. */
+  const demandNoProof = ({ index, mergeBy, attestation }: Promised, { size, time }: Head) => {
+    if (index >= size && mergeBy < time)
+      fault(`witnesses can prove that the receipt for ${attestation} was not honoured`)
   }
   const demandSigned = async (note: string, where: string): Promise<Checkpoint> => {
     const { keys, threshold } = witnesses
@@ -75,10 +91,9 @@ export function createLogModel({ key, witnesses, now, fault }: LogModelOptions):
       if (![...names].some(name => others.has(name)))
         fault(`${where}: no witness of ${[...names]} has seen the checkpoints that ${[...others]} signed`)
     signers.set([...names].sort().join(), names)
-    const last = Math.max(0, ...seenBy.map(({ time }) => time))
-    for (const { index, mergeBy, attestation } of promised)
-      if (index >= size && mergeBy < last && mergeBy * 1_000 > sleptUntil)
-        fault(`${where}: witnesses can prove that the receipt for ${attestation} was not honoured`)
+    const head = { size, time: Math.max(0, ...seenBy.map(({ time }) => time)) }
+    heads.push(head)
+    for (const receipt of promised) demandNoProof(receipt, head)
     return checkpoint
   }
   const append = (key: string, text: unknown): { index: number; entry: Entry } | undefined => {
@@ -139,7 +154,9 @@ export function createLogModel({ key, witnesses, now, fault }: LogModelOptions):
       if (receipt.attestation !== attestation || receipt.leafHash !== hash)
         fault(`the receipt for ${attestation} is about something else`)
       if (receipt.issued * 1_000 > now()) fault(`the receipt for ${attestation} is of the future`)
-      if (index >= published) promised.push({ index, mergeBy: receipt.mergeBy, attestation })
+      const promise = { index, mergeBy: receipt.mergeBy, attestation }
+      for (const head of heads) demandNoProof(promise, head)
+      if (index >= published) promised.push(promise)
     },
     async onHead(before, { checkpoint: note, proof }) {
       const checkpoint = await demandSigned(note, 'shown')
@@ -164,9 +181,6 @@ export function createLogModel({ key, witnesses, now, fault }: LogModelOptions):
     },
     behindSince: () => writtenAt[published],
     late: () => late,
-    slept: () => {
-      sleptUntil = now()
-    },
     broken: () =>
       promised.filter(({ mergeBy }) => mergeBy * 1_000 < now()).map(({ attestation }) => attestation),
   }

@@ -266,6 +266,7 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     })
   repeatedly('a connection breaks', 400_000 / volunteers.length, () => someone()?.cut())
   repeatedly('a volunteer crashes', 2_000_000 / volunteers.length, () => someone()?.crash())
+  let sleeps = 0
   repeatedly('the coordinator ends', 90_000, () => {
     const way = random.next()
     crashes += 1
@@ -275,9 +276,12 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
         restart()
       })
       let done = false
-      queue.after(2 * minute, 'stopping takes long', () => {
-        if (!done && coordinator.running() === stopping) judge.fault('stop does not end')
-      })
+      const demandEnd = (before: number) =>
+        queue.after(2 * minute, 'stopping takes long', () => {
+          if (sleeps > before) demandEnd(sleeps)
+          else if (!done && coordinator.running() === stopping) judge.fault('stop does not end')
+        })
+      demandEnd(sleeps)
       const stopping = coordinator.running()
       void stopped
       return
@@ -289,7 +293,7 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     queue.after(random.below(calmAt), 'the machine sleeps', () => {
       queue.jump(random.chance(0.5) ? 10 * minute : 26 * 60 * minute)
       coordinator.disturbed()
-      judge.log.slept()
+      sleeps += 1
     })
   queue.after(calmAt, 'everything is calm from here on', () => {
     calm = true
