@@ -4,8 +4,10 @@ import type { BeaconDocument } from '../attest/documents.ts'
 import { parseCheckpoint } from '../attest/log/checkpoint.ts'
 import { parseEntry } from '../attest/log/entry.ts'
 import { parseNote, parseVkey } from '../attest/log/note.ts'
+import type { Clock } from '../clock.ts'
 import { shadowPerMille } from '../consensus/classes.ts'
 import { chance, seedOf } from '../consensus/draw.ts'
+import type { CoordinatorConfig } from './config.ts'
 import type { Jobs } from './jobs.ts'
 import { documentFrom, logged } from './log-documents.ts'
 import type { PublicLog } from './public-log.ts'
@@ -18,6 +20,8 @@ export interface BeaconOptions {
   records: Records
   trust: Trust
   publicLog: PublicLog
+  clock: Clock
+  config: CoordinatorConfig
   /** Somebody else's value that nobody can foresee, asked for after the checkpoint. */
   publicBeacon?: PublicBeacon | undefined
 }
@@ -39,11 +43,12 @@ interface Beacon {
 /**
  * Draws the seats of jobs that have none yet, each from the first beacon over its task beneath which a roster has enough
  * volunteers for it: so there is nothing to choose, and a crash between beacon and draw changes nothing. A published checkpoint
- * becomes a beacon when a job needs one; its signatures were unknown when the job and the roster were logged.
+ * becomes a beacon when a job needs one; its signatures were unknown when the job and the roster were logged. What nobody can be
+ * drawn for after `undrawnMs` ends: it is here that this is known, and not while the log is at a stand or the machine slept.
  * @returns makes one pass
  */
 export function createDraws(options: BeaconOptions): () => Promise<void> {
-  const { jobs, trust, publicLog } = options
+  const { jobs, trust, publicLog, clock, config } = options
   const { sequencer } = publicLog
   let beacons: Beacon[] | undefined
 
@@ -70,8 +75,12 @@ export function createDraws(options: BeaconOptions): () => Promise<void> {
     for (const one of pending) {
       const beacon = known.find(candidate => usable(candidate, one))
       const found = beacon && usable(beacon, one)
-      if (!beacon || !found) continue
       const { record, task } = one
+      if (!beacon || !found) {
+        if (record.createdAt + config.undrawnMs < clock.now())
+          await jobs.apply(record.id, { type: 'exhausted' })
+        continue
+      }
       const { roster, platform } = found
       const seed = seedOf(beacon.value, record.id)
       const draw = {

@@ -25,7 +25,7 @@ const CoordinatorConfigSchema = z.strictObject({
   witnessThreshold: z.int().min(1).optional(),
   /** Projects that very many others install (normalised names). */
   popular: z.array(z.string().max(200)).max(100_000).default([]),
-  /** A job for which the roster has had nobody for so long ends `unresolved`. */
+  /** A job that is so old ends `unresolved` when the log goes on and its roster has nobody for it. */
   undrawnMs: Ms.default(24 * 60 * minute),
   /** A drawn volunteer that is connected and does not take its seat is passed over after so long. */
   passMs: Ms.default(60 * second),

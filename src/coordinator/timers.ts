@@ -6,7 +6,6 @@ import type { Jobs } from './jobs.ts'
 import type { Offers } from './offers.ts'
 import type { Room } from './room.ts'
 import type { Roster } from './roster.ts'
-import type { JobRecord } from './state.ts'
 
 export interface TimerOptions {
   jobs: Jobs
@@ -33,7 +32,7 @@ export async function runTimers(options: TimerOptions, signal: AbortSignal): Pro
 }
 
 async function tick(options: TimerOptions): Promise<void> {
-  const { jobs, roster, clock, log, publish, offers, room, config } = options
+  const { jobs, roster, clock, log, publish, offers, room } = options
   const now = clock.now()
   for (const { job, lease, volunteer, deadline } of [...jobs.leases()]) {
     const lost = roster.isLost(volunteer, now)
@@ -55,13 +54,7 @@ async function tick(options: TimerOptions): Promise<void> {
     }
     const absent = record.draw ? offers.absent(record) : []
     if (absent.length > 0) await jobs.apply(record.id, { type: 'passed-over', volunteers: absent })
-    else if (offers.exhausted(record) || isUndrawn(record, now - config.undrawnMs))
-      await jobs.apply(record.id, { type: 'exhausted' })
+    else if (offers.exhausted(record)) await jobs.apply(record.id, { type: 'exhausted' })
   }
   options.keepLog()
-}
-
-/** Nobody was found for it since then or longer. */
-function isUndrawn({ draw, rules, createdAt }: JobRecord, since: number): boolean {
-  return !draw && rules.jobClass !== 'open' && createdAt < since
 }

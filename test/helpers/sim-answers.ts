@@ -46,7 +46,7 @@ export function isTrueOutcome(job: Job, test: string, outcome: TestOutcome): boo
 
 /** Volunteers that tell the same lie name it alike. */
 export interface Lie {
-  kind: 'files' | 'tests' | 'harm'
+  kind: 'files' | 'tests' | 'harm' | 'fails'
   name: string
 }
 
@@ -60,12 +60,15 @@ export function answer(volunteer: string, job: Job, random: Random, lie: Lie | u
   const outcome = random.chance(0.5) ? 'passed' : 'failed'
   const log = Buffer.from(`build log of ${volunteer} for ${jobId(job)}`)
   const attachments = [{ name: 'logs/build.txt', sha256: sha256(log), size: log.length }]
-  const rawData = { ...tell(truth(job, outcome), job, lie), attachments }
+  const rawData = { ...told(job, lie, outcome), attachments }
   return { rawData, blobs: [log, canonicalBytes(rawData)] }
 }
 
-function tell(found: RawData, job: Job, lie: Lie | undefined): RawData {
+/** What somebody says about a job, who lies or does not. */
+export function told(job: Job, lie: Lie | undefined, outcome: TestOutcome = 'passed'): RawData {
+  const found = truth(job, outcome)
   if (!lie) return found
+  if (lie.kind === 'fails') return withTask(found, 'build', { status: 'failed', reason: 'exit-code' })
   if (lie.kind === 'harm') return withEvents(found, 'install', harm(sha256(lie.name).slice(0, 12)))
   if (lie.kind === 'files')
     return withTask(found, 'install', {

@@ -1,9 +1,9 @@
-import type { CloseDocument, Document } from '../../src/attest/documents.ts'
+import type { CloseDocument } from '../../src/attest/documents.ts'
 
 /** What the log says of jobs and volunteers, as it is written; `pyti audit` computes all of it again at the end. */
 export interface BookModel {
   /** @param raw attestations that the log has for the job of a `close` document */
-  onDocument(document: Document, raw: ReadonlySet<string>): void
+  onClose(document: CloseDocument, raw: ReadonlySet<string>): void
   /** Jobs that have ended, by the log. */
   readonly closed: ReadonlyMap<string, CloseDocument>
   readonly withdrawn: ReadonlySet<string>
@@ -42,8 +42,6 @@ export function createBookModel({ fault, isLiar }: BookModelOptions): BookModel 
     closed,
     withdrawn,
     banned,
-    onDocument(document, raw) {
-      if (document.schema === 'pyti.close/1') onClose(document, raw)
-    },
+    onClose,
   }
 }

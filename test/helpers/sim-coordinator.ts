@@ -1,8 +1,7 @@
 import type { Random } from '../../bench/sabotage/random.ts'
-import { addSignature, type NoteSigner, parseVkey } from '../../src/attest/log/note.ts'
-import { formatRequest, respond, type WitnessState } from '../../src/attest/log/witness.ts'
 import { type CoordinatorOptions, coordinatorConfig } from '../../src/coordinator/config.ts'
 import { type Coordinator, createCoordinator } from '../../src/coordinator/coordinator.ts'
+import type { SampleMaker } from '../../src/coordinator/samples.ts'
 import { messageOf } from '../../src/errors.ts'
 import type { Logger } from '../../src/logger.ts'
 import { openTileFiles } from '../../src/store/tile-files.ts'
@@ -10,6 +9,7 @@ import type { TestIdentity } from './raw-data.ts'
 import type { SimNetwork } from './sim-network.ts'
 import { type SimProcess, type SimQueue, startProcess } from './sim-queue.ts'
 import type { SimStorage } from './sim-storage.ts'
+import type { SimWitnesses } from './sim-witnesses.ts'
 
 /** The real coordinator, as often as its process is started. */
 export interface SimCoordinator {
@@ -17,7 +17,7 @@ export interface SimCoordinator {
   running(): Coordinator | undefined
   /** Since when nothing has kept it from its work; undefined while something does. */
   healthySince(): number | undefined
-  /** The clock jumped, or a witness failed. */
+  /** The clock jumped. */
   disturbed(): void
   start(): void
   crash(kind: 'process' | 'power'): void
@@ -34,9 +34,9 @@ export interface SimCoordinatorOptions {
   reportSigner: TestIdentity
   logSigner: TestIdentity
   logKey: string
-  witness: NoteSigner | undefined
-  /** Chance that the witness does not answer. */
-  witnessFails(): number
+  witnesses: Pick<SimWitnesses, 'cosigner'>
+  /** Makes samples in one life of the coordinator; undefined where there are none. */
+  samples(process: SimProcess): SampleMaker | undefined
   note(what: string): void
   fault(what: string): void
   /** It says that it cannot go on. */
@@ -56,7 +56,6 @@ export function createSimCoordinator(options: SimCoordinatorOptions): SimCoordin
   let process: SimProcess | undefined
   let healthySince: number | undefined
   let storeFailed = false
-  let witnessState: WitnessState | undefined
 
   const log: Logger = {
     debug: () => {},
@@ -70,33 +69,11 @@ export function createSimCoordinator(options: SimCoordinatorOptions): SimCoordin
     },
   }
 
-  const cosign =
-    options.witness &&
-    ((alive: SimProcess) => async (text: string, proveFrom: (size: number) => Promise<Uint8Array[]>) => {
-      const { witness: signer } = options
-      if (!signer) return text
-      const pause = () =>
-        new Promise<void>(resolve => alive.after(random.below(300), 'witness', () => resolve()))
-      await pause()
-      const fails = random.chance(options.witnessFails())
-      if (fails && random.chance(0.5)) return notAnswered()
-      const oldSize = witnessState?.size ?? 0
-      const request = formatRequest({ oldSize, proof: await proveFrom(oldSize), note: text })
-      const time = Math.floor(queue.now() / 1_000)
-      const answer = await respond(witnessState, request, { log: parseVkey(options.logKey), signer, time })
-      if (answer.status !== 200) fault(`the witness says ${answer.status} ${answer.body}`)
-      witnessState = answer.next ?? witnessState
-      await pause()
-      return fails ? notAnswered() : addSignature(text, answer.body)
-    })
-  const notAnswered = (): never => {
-    if (healthySince !== undefined) healthySince = queue.now()
-    throw new Error('the witness does not answer')
-  }
-
   const run = async (self: SimProcess) => {
     const view = storage.open(self)
     const files = await openTileFiles('/log', view.disk)
+    const cosign = options.witnesses.cosigner(self)
+    const makeSample = options.samples(self)
     const coordinator = createCoordinator({
       network: network.attach(self, log),
       store: view.store,
@@ -106,7 +83,8 @@ export function createSimCoordinator(options: SimCoordinatorOptions): SimCoordin
       reportSigner: options.reportSigner,
       logSigner: options.logSigner,
       logFiles: files,
-      ...(cosign && { cosign: cosign(self) }),
+      ...(cosign && { cosign }),
+      ...(makeSample && { makeSample }),
       log,
       config,
       onFailure(error) {

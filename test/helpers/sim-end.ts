@@ -10,6 +10,8 @@ interface Ended {
   checks: SimChecks
   logKey: string
   witnesses: readonly string[]
+  /** So many of them must have signed. */
+  threshold: number
   /** Jobs that clients were told of. */
   accepted: ReadonlySet<string>
 }
@@ -21,6 +23,7 @@ export async function auditEnd(world: Ended): Promise<string[]> {
   const { jobs } = checks.jobs
   for (const job of accepted) if (!jobs.has(job)) wrong.push(`job ${job} is lost`)
   for (const job of jobs.values()) if (!isFinished(job)) wrong.push(neverEnds(job))
+  wrong.push(...checks.samples.missing())
   const records = openRecords(storage.store)
   for await (const [id] of records.outbox.entries()) wrong.push(`${id} still waits to be shown`)
   for await (const [id] of records.rechecks.entries()) wrong.push(`job ${id} was never made anew`)
@@ -39,9 +42,12 @@ export async function auditEnd(world: Ended): Promise<string[]> {
 }
 
 /** The log folder as a stranger sees it, with nothing but the key: the audit that anybody can make. */
-async function auditFolder({ storage, checks, logKey, witnesses }: Ended): Promise<string[]> {
+async function auditFolder({ storage, checks, logKey, witnesses, threshold }: Ended): Promise<string[]> {
   const disk = storage.disk()
-  const audit = await auditLog({ fetch: path => disk.read(`/log/${path}`) }, { key: logKey, witnesses })
+  const audit = await auditLog(
+    { fetch: path => disk.read(`/log/${path}`) },
+    { key: logKey, witnesses, minimumWitnesses: threshold },
+  )
   const wrong = audit.faults.map(({ check, leaf, detail }) => `audit: ${check}, leaf ${leaf}: ${detail}`)
   const { size } = audit.log.checkpoint
   if (size !== checks.log.leaves.length)

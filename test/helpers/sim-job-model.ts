@@ -14,7 +14,8 @@ import { sha256 } from '../../src/wire/canonical.ts'
 /** All jobs as the store has them, judged at every change by rules of its own. */
 export interface JobModel {
   readonly jobs: ReadonlyMap<string, StoredJob>
-  readonly ballots: ReadonlyMap<string, Ballot>
+  /** What its volunteers say. */
+  castsOf(job: StoredJob): Cast[]
   onBatch(writes: readonly Write[]): void
 }
 
@@ -70,7 +71,7 @@ export function createJobModel(options: JobModelOptions): JobModel {
 
   return {
     jobs,
-    ballots,
+    castsOf,
     onBatch(writes) {
       const changed: StoredJob[] = []
       for (const write of writes) {

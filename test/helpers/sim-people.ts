@@ -11,6 +11,10 @@ export interface SimShape {
   owners?: boolean
   /** Share of jobs that are about a file that was asked for before. */
   again?: number
+  /** Jobs of bundled samples are made; who lies knows them for what they are. */
+  sampled?: boolean
+  /** Witnesses come and go, and fewer than all of them are enough. */
+  witnessed?: boolean
   volunteers: number
   jobs: number
   /** Minutes until faults stop. */
@@ -49,6 +53,13 @@ const liar: Kind = one => ({ ...one, lies: 0.7, lie: { kind: 'files', name: one.
 const ringMember: Kind = one => ({ ...one, lies: 0.7, lie: { kind: 'files', name: 'ring' } })
 /** Honest often enough for reports to rest on it. */
 const seldom: Kind = one => ({ ...ringMember(one), lies: 0.5 })
+/** The same about files whose truth is known, and one that shows. */
+const unmasker: Kind = one => ({
+  ...one,
+  lies: 0.4,
+  liesOfSamples: 0.9,
+  lie: { kind: 'fails', name: 'unmasked' },
+})
 const neighbour: Kind = one => ({ ...ringMember(one), prefix: '192.0.2.0/24' })
 const failer: Kind = one => ({ ...one, lies: 0.7, lie: { kind: 'tests', name: 'tests' } })
 const accuser: Kind = one => ({ ...one, lies: 0.5, lie: { kind: 'harm', name: one.name } })
@@ -69,7 +80,7 @@ const troubles: Kind[] = [
 ]
 
 /** Rings stay below the quorum of a new file: two of three. */
-function kindsOf(random: Random, count: number, bad: number): Kind[] {
+function kindsOf(random: Random, count: number, bad: number, sampled = false): Kind[] {
   const kinds = Array.from({ length: count }, () => honest)
   const put = (kind: Kind, times = 1) => {
     for (let time = 0; time < times; time += 1) kinds[random.below(count)] = kind
@@ -80,10 +91,14 @@ function kindsOf(random: Random, count: number, bad: number): Kind[] {
   }
   put(random.chance(0.3) ? neighbour : ringMember, random.below(3))
   put(failer, random.below(3))
+  if (sampled) put(unmasker, 2)
   return kinds
 }
 
-export function populate(random: Random, { weighed, volunteers, ring, owners = false }: SimShape): People {
+export function populate(
+  random: Random,
+  { weighed, volunteers, ring, sampled = false, owners = false }: SimShape,
+): People {
   const characters: Character[] = []
   const platforms = volunteers >= 40 ? ['x86-64-v3', 'x86-64-v2'] : ['x86-64-v3']
   const add = (kind: string, kinds: Kind[]): string[] =>
@@ -98,8 +113,8 @@ export function populate(random: Random, { weighed, volunteers, ring, owners = f
     })
   const kinds = (count: number, bad: number) =>
     ring === undefined
-      ? kindsOf(random, count, bad)
-      : Array.from({ length: count }, (_, at) => (at < ring ? seldom : honest))
+      ? kindsOf(random, count, bad, sampled)
+      : Array.from({ length: count }, (_, at) => (at < ring ? (sampled ? unmasker : seldom) : honest))
   if (!weighed) {
     add('volunteer', kinds(volunteers, Math.floor(volunteers / 6)))
     return { characters, founders: [], referees: [], ring: ringOf(characters) }

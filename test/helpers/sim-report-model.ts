@@ -10,6 +10,9 @@ export interface ReportModelOptions {
   fault(what: string): void
   reportKey: string
   logKey: string
+  witnesses: readonly string[]
+  /** So many of them must have signed. */
+  threshold: number
   /** Most distinct operators that tell one and the same lie. */
   ring: number
 }
@@ -18,13 +21,15 @@ export interface ReportModelOptions {
 export async function checkReport(
   job: StoredJob,
   bytes: Uint8Array,
-  { fault, reportKey, logKey, ring }: ReportModelOptions,
+  { fault, reportKey, logKey, witnesses, threshold, ring }: ReportModelOptions,
 ): Promise<void> {
   const say = (what: string) =>
     fault(`report of job ${job.id.slice(0, 8)} (${job.job.subject.project}): ${what}`)
   const { quorum } = job.rules
   const { checks, report } = await verifyBundle(bytes, {
     logKey,
+    witnesses,
+    minimumWitnesses: threshold,
     trustedKeys: [reportKey],
     minimumVolunteers: quorum,
   })

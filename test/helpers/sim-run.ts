@@ -8,8 +8,12 @@ export const shapes = {
   owners: { weighed: false, owners: true, volunteers: 16, jobs: 6, minutes: 4 },
   weighed: { weighed: true, volunteers: 28, jobs: 4, minutes: 4 },
   ringed: { weighed: true, ring: 4, again: 0.5, volunteers: 22, jobs: 8, minutes: 6 },
+  sampled: { weighed: true, sampled: true, volunteers: 28, jobs: 5, minutes: 6 },
+  unmasked: { weighed: true, sampled: true, ring: 8, volunteers: 24, jobs: 6, minutes: 6 },
+  witnessed: { weighed: true, witnessed: true, volunteers: 24, jobs: 4, minutes: 8 },
   'large-open': { weighed: false, volunteers: 100, jobs: 8, minutes: 5 },
   'large-weighed': { weighed: true, volunteers: 100, jobs: 8, minutes: 5 },
+  'large-watched': { weighed: true, sampled: true, witnessed: true, volunteers: 100, jobs: 8, minutes: 6 },
 } as const satisfies Record<string, SimShape>
 
 /** `PYTI_SIM_SEED=n` replays one seed in every world. */

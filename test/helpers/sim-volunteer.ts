@@ -23,6 +23,8 @@ export interface Character {
   slots: number
   lie?: Lie
   lies: number
+  /** The same for bundled samples, which it knows from other files. @default lies */
+  liesOfSamples?: number
   /** Does nothing until the lease has run out. */
   stalls: number
   /** And then says that it holds it still. */
@@ -148,7 +150,10 @@ export function createSimVolunteer(
     }
 
     const findOut = (job: Job): Answer => {
-      const lie = character.lie && random.chance(character.lies) ? character.lie : undefined
+      const { lies, liesOfSamples = lies } = character
+      const lie = random.chance(job.origin === 'coordinator' ? liesOfSamples : lies)
+        ? character.lie
+        : undefined
       const copied = random.chance(character.copies) ? hub.found.get(jobId(job)) : undefined
       if (copied) return copied
       const found = answer(name, job, random, lie)

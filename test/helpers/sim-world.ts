@@ -14,11 +14,14 @@ import { auditEnd } from './sim-end.ts'
 import { createSimNetwork } from './sim-network.ts'
 import { populate, type SimShape } from './sim-people.ts'
 import { createSimQueue } from './sim-queue.ts'
+import type { SampleFigures } from './sim-sample-model.ts'
+import { createSimSamples } from './sim-samples.ts'
 import { simIdentity } from './sim-signatures.ts'
 import { createSimStorage } from './sim-storage.ts'
 import { type Character, createSimVolunteer, type SimVolunteer } from './sim-volunteer.ts'
+import { createSimWitnesses, watch } from './sim-witnesses.ts'
 
-export interface SimResult {
+export interface SimResult extends SampleFigures {
   seed: number
   /** SHA-256 over everything that was observed. */
   hash: string
@@ -27,6 +30,8 @@ export interface SimResult {
   reported: number
   unresolved: number
   crashes: number
+  /** Receipts that were kept too late, as the log could not go on. */
+  late: number
   withdrawn: number
   banned: number
   faults: string[]
@@ -37,6 +42,8 @@ export interface SimResult {
 const minute = 60_000
 /** Every job must have ended by then, counted from the last fault. */
 const patience = 180 * minute
+/** Promise of every receipt. */
+const mergeMs = 2 * minute
 const shownEvents = 40
 
 const { hashSeed: _, ...profile } = testJob().profile
@@ -46,6 +53,8 @@ export interface SimOptions {
   trace?(line: string): void
   /** What the checks are shown in place of a batch: to see that they notice. */
   shown?(writes: readonly Write[]): readonly Write[]
+  /** How many witnesses the checks want, in place of how many must sign. */
+  threshold?: number
   /** How many the checks take for one ring at most, in place of how many there are. */
   ring?: number
 }
@@ -73,18 +82,23 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
   const peerOf = async (name: string) => (await simIdentity(name)).peerId
   const characters = new Map<string, Character>()
   for (const character of people.characters) characters.set(await peerOf(character.name), character)
-  const [reportSigner, logSigner, witnessKey] = [
-    await simIdentity('report key'),
-    await simIdentity('log key'),
-    await simIdentity('witness'),
-  ]
+  const reportSigner = await simIdentity('report key')
+  const logSigner = await simIdentity('log key')
   const logKey = formatVkey(
     `pyti.example/log/${peerIdFromPublicKey(logSigner.publicKey)}`,
     1,
     logSigner.publicKey,
   )
-  const witness = shape.weighed && random.chance(0.4) ? { name: 'witness.example', ...witnessKey } : undefined
-  const witnesses = witness ? [formatVkey(witness.name, 4, witness.publicKey)] : []
+  const watched = watch(stream('watched'), shape)
+  const witnesses = await createSimWitnesses({
+    queue,
+    random: stream('witnesses'),
+    logKey,
+    unsteady: shape.witnessed ?? false,
+    ...watched,
+    note,
+  })
+  const { keys, threshold } = witnesses
   const limits = { maxAttempts: 24, fileComplaints: 3 }
   let checks: SimChecks | undefined
 
@@ -102,17 +116,22 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     },
     onCheckpoint(bytes) {
       note('checkpoint')
-      checks?.log.onCheckpoint(bytes)
+      checks?.onCheckpoint(bytes)
     },
   })
   const judge = createSimChecks({
     blobs: storage.blobs,
     logKey,
     reportKey: peerIdFromPublicKey(reportSigner.publicKey),
-    witnesses,
+    witnesses: keys,
+    threshold: options.threshold ?? threshold,
+    now: queue.now,
     people,
     characterOf: volunteer => characters.get(volunteer),
     ...limits,
+    onTurn: () => {
+      if (random.chance(0.15)) crashSoon(random.below(random.chance(0.7) ? 15 : 5_000))
+    },
   })
   checks = judge
   const network = createSimNetwork(queue, stream('network'))
@@ -127,21 +146,31 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     config: {
       profiles: [{ ...profile, wallSeconds: 60 }],
       leaseExtraMs: 20_000,
-      mergeMs: 2 * minute,
+      mergeMs,
       rosterMs: minute,
       passMs: 30_000,
       knownPerMille: 250,
+      samplePerMille: 700,
       knownHoldMs: 10 * minute,
       founders: await Promise.all(people.founders.map(peerOf)),
       referees: await Promise.all(people.referees.map(peerOf)),
-      witnesses,
+      witnesses: [...keys],
+      ...(threshold < keys.length && { witnessThreshold: threshold }),
       ...limits,
     },
     reportSigner,
     logSigner,
     logKey,
-    witness,
-    witnessFails: () => (calm ? 0 : 0.1),
+    witnesses,
+    samples: process =>
+      shape.sampled
+        ? createSimSamples(async () => {
+            await new Promise<void>(resolve =>
+              process.after(random.below(3_000), 'a sample is made', resolve),
+            )
+            judge.samples.onMade()
+          })
+        : undefined,
     note,
     fault: judge.fault,
     onFailure: () =>
@@ -152,6 +181,13 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
       }),
   })
 
+  const crashSoon = (ms: number) =>
+    queue.after(ms, 'the coordinator ends', () => {
+      crashes += 1
+      coordinator.crash(random.chance(0.5) ? 'process' : 'power')
+      restart()
+    })
+
   const seen = new Map<string, Checkpoint>()
   const hub = {
     queue,
@@ -161,8 +197,7 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     found: new Map(),
     note,
     onFault: judge.fault,
-    onReceipt: (_: string, attestation: string, receipt: string) =>
-      judge.onReceipt(attestation, receipt, queue.now()),
+    onReceipt: (_: string, attestation: string, receipt: string) => judge.onReceipt(attestation, receipt),
     async lookAtLog(line: ReturnType<typeof network.line>, volunteer: string) {
       const before = seen.get(volunteer)
       try {
@@ -231,6 +266,7 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     })
   repeatedly('a connection breaks', 400_000 / volunteers.length, () => someone()?.cut())
   repeatedly('a volunteer crashes', 2_000_000 / volunteers.length, () => someone()?.crash())
+  let sleeps = 0
   repeatedly('the coordinator ends', 90_000, () => {
     const way = random.next()
     crashes += 1
@@ -240,9 +276,12 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
         restart()
       })
       let done = false
-      queue.after(2 * minute, 'stopping takes long', () => {
-        if (!done && coordinator.running() === stopping) judge.fault('stop does not end')
-      })
+      const demandEnd = (before: number) =>
+        queue.after(2 * minute, 'stopping takes long', () => {
+          if (sleeps > before) demandEnd(sleeps)
+          else if (!done && coordinator.running() === stopping) judge.fault('stop does not end')
+        })
+      demandEnd(sleeps)
       const stopping = coordinator.running()
       void stopped
       return
@@ -254,9 +293,11 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     queue.after(random.below(calmAt), 'the machine sleeps', () => {
       queue.jump(random.chance(0.5) ? 10 * minute : 26 * 60 * minute)
       coordinator.disturbed()
+      sleeps += 1
     })
   queue.after(calmAt, 'everything is calm from here on', () => {
     calm = true
+    witnesses.calm()
     network.faults = { lose: 0, repeat: 0, slowestMs: 200 }
     calmSince = queue.now()
     restart()
@@ -271,11 +312,14 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     [...judge.jobs.jobs.values()].every(isFinished) &&
     judge.log.published() === judge.log.leaves.length
 
-  const checkReceipts = () => {
-    const since = coordinator.healthySince()
-    if (since === undefined || since + 2 * minute > queue.now()) return
-    for (const attestation of judge.log.broken(queue.now()))
+  /** While too few witnesses sign, promises fall due that cannot be kept; two minutes after that ended, nothing is left behind. */
+  const checkLog = () => {
+    const since = Math.max(coordinator.healthySince() ?? queue.now(), witnesses.ableSince() ?? queue.now())
+    if (since + mergeMs > queue.now()) return
+    for (const attestation of judge.log.broken())
       judge.fault(`the receipt for ${attestation} is not honoured`)
+    const behind = judge.log.behindSince()
+    if (behind !== undefined && behind + mergeMs < queue.now()) judge.fault('the log does not go on')
   }
 
   let steps = 0
@@ -286,12 +330,19 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     await judge.settle()
     if (judge.faults.length > 0 || queue.now() > calmSince + patience) break
     if (what !== 'coordinator wakes') continue
-    checkReceipts()
+    checkLog()
     if (!isOver()) quietUntil = queue.now() + minute / 2
     else if (queue.now() > quietUntil) break
   }
   if (judge.faults.length === 0)
-    for (const what of await auditEnd({ storage, checks: judge, logKey, witnesses, accepted }))
+    for (const what of await auditEnd({
+      storage,
+      checks: judge,
+      logKey,
+      witnesses: keys,
+      threshold,
+      accepted,
+    }))
       judge.fault(what)
 
   const count = (phase: string) => [...judge.jobs.jobs.values()].filter(job => job.phase === phase).length
@@ -303,8 +354,10 @@ export async function simulate(seed: number, shape: SimShape, options: SimOption
     reported: count('reported'),
     unresolved: count('unresolved'),
     crashes,
+    late: judge.log.late(),
     withdrawn: judge.book.withdrawn.size,
     banned: judge.book.banned.size,
+    ...judge.samples.figures(),
     faults: judge.faults,
     last,
   }

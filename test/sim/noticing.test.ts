@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CloseDocument } from '../../src/attest/documents.ts'
+import type { CloseDocument, TaskDocument } from '../../src/attest/documents.ts'
 import { type StoredJob, submittedSeats } from '../../src/coordinator/state.ts'
 import type { Write } from '../../src/store/store.ts'
 import type { SimShape } from '../helpers/sim-people.ts'
@@ -23,6 +23,9 @@ function instead(prefix: string, change: (value: unknown, key: string) => unknow
       }),
   }
 }
+
+const sampled: SimShape = { ...shapes.sampled, volunteers: 22, jobs: 3, minutes: 2 }
+const watched: SimShape = { ...shapes.witnessed, volunteers: 20, jobs: 2, minutes: 2 }
 
 const ofJob = (change: (job: StoredJob) => StoredJob) => instead('job/', value => change(value as StoredJob))
 const twoAnswers = (same: 'volunteer' | 'operator') =>
@@ -149,5 +152,68 @@ describe('checks of the simulation', () => {
       if (faults.some(fault => fault.includes('it rests on the lie of'))) return
     }
     assert.fail('ten worlds of liars, and no report that rests on a lie')
+  })
+
+  it('notice a sample that gets a report, is repeated twice, or is not logged as one', async () => {
+    await notices(
+      ofJob(job => (job.sample && job.phase === 'agreed' ? { ...job, report: job.task } : job)),
+      /sample job \w+: it gets a report/,
+      sampled,
+    )
+    const firsts = new Map<string, string>()
+    await notices(
+      ofJob(job => {
+        if (!job.known || firsts.size > 1) return job
+        firsts.set(job.id, job.known.of)
+        return { ...job, known: { ...job.known, of: [...firsts.values()][0] ?? '' } }
+      }),
+      /is repeated once more/,
+      sampled,
+    )
+    await notices(
+      ofJob(job => (job.sample ? { ...job, repeatedBy: undefined } : job)),
+      /another job repeats it/,
+      sampled,
+    )
+    await notices(
+      instead('document/', value => {
+        const { sample: _, ...document } = value as TaskDocument
+        return document
+      }),
+      /the log says undefined of it/,
+      sampled,
+    )
+    await notices(
+      ofJob(job => {
+        const { subject } = job.job
+        const other = { ...job.job, subject: { ...subject, size: subject.size + 1 } }
+        return job.sample ? { ...job, job: other } : job
+      }),
+      /sample job \w+: its file is not there/,
+      sampled,
+    )
+  })
+
+  it('notice somebody honest who is refuted because of a sample', () =>
+    notices(
+      instead('document/', value => {
+        const document = value as CloseDocument
+        if (document.schema !== 'pyti.close/1' || document.outcome !== 'sample') return document
+        const changes = document.changes.map(change =>
+          change.type === 'answered' ? { ...change, result: 'refuted' as const } : change,
+        )
+        return { ...document, changes }
+      }),
+      /is refuted for nothing/,
+      sampled,
+    ))
+
+  it('notice a checkpoint that lacks a witness', async () => {
+    await simulate(5, watched).then(({ faults }) => assert.deepEqual(faults, []))
+    await notices(
+      { threshold: 6 },
+      /published: \d witnesses signed the checkpoint of \d+ leaves, 6 must/,
+      watched,
+    )
   })
 })

@@ -12,6 +12,9 @@ const runs = [
   { name: 'owners', seeds: seeds(1, 6) },
   { name: 'weighed', seeds: seeds(1, 6) },
   { name: 'ringed', seeds: seeds(1, 5) },
+  { name: 'sampled', seeds: seeds(1, 3) },
+  { name: 'unmasked', seeds: seeds(5, 1) },
+  { name: 'witnessed', seeds: seeds(1, 4) },
   { name: 'large-open', seeds: seeds(1, 1) },
   { name: 'large-weighed', seeds: seeds(2, 1) },
 ] as const
@@ -23,13 +26,12 @@ describe('simulated network', () => {
         sound(name, await simulate(askedFor ?? 0, shape, { trace: showTrace })))
   else {
     it('does the same for the same seed, and something else for another one', async () => {
-      const [first, second, other] = [
-        await simulate(7, shapes.weighed),
-        await simulate(7, shapes.weighed),
-        await simulate(8, shapes.weighed),
-      ]
-      assert.equal(first.hash, second.hash, report('weighed', second))
-      assert.notEqual(first.hash, other.hash)
+      const other = await simulate(8, shapes.weighed)
+      for (const name of ['weighed', 'sampled', 'witnessed'] as const) {
+        const [first, second] = [await simulate(7, shapes[name]), await simulate(7, shapes[name])]
+        assert.equal(first.hash, second.hash, report(name, second))
+        assert.notEqual(first.hash, other.hash)
+      }
     })
 
     for (const { name, seeds: some } of runs)

@@ -129,6 +129,23 @@ describe('coordinator that weighs answers', () => {
       )
     }))
 
+  it('gives no job up because the log was at a stand for a day', async () => {
+    let away = false
+    const cosign = async (note: string) => (away ? assert.fail('no witness answers') : note)
+    await withHouse({ config: { ...config, undrawnMs: 60_000 }, deps: { cosign } }, async house => {
+      const volunteers = await arriveAll(house, 'founder', 8)
+      await house.clock.advance(3_000)
+      away = true
+      const job = await house.coordinator.submit(fileRequest('sample'))
+      await house.clock.advance(90_000)
+      assert.equal((await record(house, job)).phase, 'queued')
+      away = false
+      await house.clock.advance(3_000)
+      await work(house, job, volunteers)
+      assert.equal((await record(house, job)).phase, 'reported')
+    })
+  })
+
   it('goes on where it was after a restart', () =>
     withHouse({ config }, async house => {
       const volunteers = await arriveAll(house, 'founder', 8)
