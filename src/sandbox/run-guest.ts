@@ -5,6 +5,7 @@ import type { GuestEvent, GuestPlan, Hello } from '../wire/guest.ts'
 import { limits } from '../wire/limits.ts'
 import { allowedCpus } from './allowed-cpus.ts'
 import { writeJob } from './job-disk.ts'
+import { usualMapCount } from './map-count.ts'
 import { type BootOptions, type ReadyVm, startVm } from './ready-vm.ts'
 import type { Driver, VmShape } from './vm.ts'
 
@@ -30,7 +31,7 @@ export interface GuestJob {
 /**
  * Gives a waiting VM its job and ends it. Whatever happens, no process and no file of the VM is left when this returns
  * or throws.
- * @throws PytiError see `GuestSession`; also `job-too-large`, `host-out-of-disk`, `host-disk-unusable`
+ * @throws PytiError see `GuestSession`; also `host-out-of-memory`, `job-too-large`, `host-out-of-disk`, `host-disk-unusable`
  */
 export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob): Promise<GuestOutput> {
   const started = performance.now()
@@ -44,6 +45,7 @@ export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob):
       ...(job.onEvent && { onEvent: job.onEvent }),
       ...(job.signal && { signal: job.signal }),
     })
+    if (ready.vm.wasDenied?.()) throw deniedMemory()
     return {
       hello,
       items,
@@ -52,10 +54,18 @@ export async function runJobIn(ready: ReadyVm, slowness: number, job: GuestJob):
     }
   } catch (error) {
     job.signal?.throwIfAborted()
+    if (ready.vm.wasDenied?.()) throw deniedMemory(error)
     throw (await hostDiskTrouble(error, dirname(ready.jobDisk))) ?? error
   } finally {
     await ready.end()
   }
+}
+
+function deniedMemory(cause?: unknown): PytiError {
+  return new PytiError('host-out-of-memory', 'the host refused the VM memory it was promised', {
+    hint: `allow processes more mappings: sysctl vm.max_map_count=${usualMapCount}`,
+    cause,
+  })
 }
 
 /**

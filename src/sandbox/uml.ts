@@ -1,5 +1,6 @@
 import { runCommand } from '../exec.ts'
 import { type JailOptions, startJail } from './jail.ts'
+import { allowMappings } from './map-count.ts'
 import { umlSeccompFilter } from './seccomp.ts'
 import { type Driver, guestMiB, type VmOptions } from './vm.ts'
 
@@ -8,6 +9,9 @@ const MiB = 1024 * 1024
 const hostProcesses = 300
 /** The host's page tables for those processes, and what the kernel process itself allocates. */
 const hostOverheadMiB = 256
+
+/** The kernel's words when the host refuses a mapping; the guest's process then ends as if it had broken its own memory. */
+const deniedMemory = 'UML ran out of memory on the host side'
 
 // Each of the first four saves boot time on Debian's kernel, 1.1 s in all (sandbox.md section 2).
 const bootParameters = [
@@ -37,8 +41,10 @@ export const umlDriver: Driver = {
     return undefined
   },
   async start(options) {
+    await allowMappings(guestMiB(options))
     const jailed = await startJail(umlJail(options))
-    return { backend: 'uml' as const, pid: jailed.child.pid ?? 0, ...jailed }
+    const wasDenied = () => jailed.console().includes(deniedMemory)
+    return { backend: 'uml' as const, pid: jailed.child.pid ?? 0, ...jailed, wasDenied }
   },
 }
 

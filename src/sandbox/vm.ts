@@ -64,6 +64,8 @@ export interface Vm {
   hello?: Hello
   /** Last lines the guest's console printed. */
   console(): string
+  /** Whether the host refused the guest memory that was promised: then faults of its processes are not their own. */
+  wasDenied?(): boolean
   /** Ends it at once; resolves when no process of it is left. */
   kill(): Promise<Exit>
 }

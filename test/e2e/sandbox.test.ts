@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict'
-import { readFile, readlink } from 'node:fs/promises'
+import { readFile, readlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { drivers, emptyPlan, probeBackendCached } from '../../src/sandbox/backends.ts'
 import type { Image } from '../../src/sandbox/image/store.ts'
+import { readMapCount, usualMapCount } from '../../src/sandbox/map-count.ts'
 import { processTree } from '../../src/sandbox/process-tree.ts'
 import { runGuest } from '../../src/sandbox/run-guest.ts'
 import { GuestRecord } from '../../src/wire/raw-data.ts'
+import { wheelOf } from '../helpers/hostile-package.ts'
 import { alive, paths, strayFolders, testDriver } from '../helpers/local-network.ts'
+import { withDirectory } from '../helpers/temporary.ts'
+
+/** 300 MiB: more than 65,530 pages, none beside its neighbour. */
+const scattered = `import mmap, random
+memory = mmap.mmap(-1, 300 << 20)
+pages = list(range(len(memory) // 4096))
+random.Random(1).shuffle(pages)
+for page in pages:
+    memory[page * 4096] = 1
+`
 
 for (const driver of drivers)
   describe(`sandbox on ${driver.backend}`, () => {
@@ -76,6 +89,32 @@ for (const driver of drivers)
       assert.ok(checked >= 2, `${checked} processes were looked at`)
     })
     let vmPid = 0
+
+    it('a large process with scattered pages is not killed by the host', async context => {
+      if (why) return context.skip(why)
+      if (driver.backend !== 'uml') return context.skip('only its processes are processes of the host')
+      if ((await readMapCount()) < usualMapCount && process.getuid?.() !== 0)
+        return context.skip('root alone may raise vm.max_map_count')
+      await withDirectory(async folder => {
+        const { filename, bytes } = wheelOf('evil', { 'evil.py': scattered })
+        const path = join(folder, filename)
+        await writeFile(path, bytes)
+        const output = await runGuest({
+          ...base(),
+          plan: {
+            ...emptyPlan,
+            subject: { project: 'evil', version: '1.0', filename, kind: 'wheel' },
+            tasks: ['install', 'import'],
+            limits: { ...emptyPlan.limits, taskSeconds: 60, memoryMiB: 512 },
+          },
+          files: [{ filename, path, size: bytes.length }],
+          memoryMiB: 512,
+          wallSeconds: 120,
+        })
+        const { tasks } = GuestRecord.parse(JSON.parse(output.items.get('guest.json')?.toString() ?? ''))
+        assert.equal(tasks.import?.stable.status, 'passed', JSON.stringify(tasks.import))
+      })
+    })
 
     it('an abort in the middle leaves no process and no folder', async context => {
       if (why) return context.skip(why)

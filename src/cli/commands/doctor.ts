@@ -8,6 +8,7 @@ import { findIndex } from '../../pypi/pip-config.ts'
 import { redactUrl } from '../../pypi/redact.ts'
 import { drivers, type Probe, probeBackend } from '../../sandbox/backends.ts'
 import { describeHostCgroup } from '../../sandbox/host-cgroup.ts'
+import { readMapCount, usualMapCount } from '../../sandbox/map-count.ts'
 import { findUv } from '../host-tools.ts'
 import { ensureImage } from '../image.ts'
 import { jsonOption } from '../options.ts'
@@ -48,6 +49,7 @@ export function doctorCommand(): Command {
       const findings = [
         ...(await checkPrograms()),
         await checkUserNamespaces(),
+        await checkMappings(),
         { what: 'control groups', ok: true, detail: await describeHostCgroup() },
         ...(await checkResources(paths)),
         ...(await checkIndex(paths, signal)),
@@ -105,6 +107,19 @@ async function checkUserNamespaces(): Promise<Finding> {
       fix: 'give bwrap an AppArmor profile with `userns,`, or sysctl kernel.apparmor_restrict_unprivileged_userns=0',
     }
   return { what: 'user namespaces', ok: true, detail: 'unprivileged users may make them' }
+}
+
+async function checkMappings(): Promise<Finding> {
+  const count = await readMapCount()
+  const ok = count >= usualMapCount || process.getuid?.() === 0
+  return {
+    what: 'memory mappings',
+    ok,
+    detail: `${count} for a process (vm.max_map_count); the uml backend wants ${usualMapCount}${count < usualMapCount && ok ? ' and sets it itself' : ''}`,
+    ...(!ok && {
+      fix: `sysctl vm.max_map_count=${usualMapCount}, or packages with large processes are left to others`,
+    }),
+  }
 }
 
 async function checkResources(paths: Paths): Promise<Finding[]> {
