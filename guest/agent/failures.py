@@ -2,10 +2,25 @@
 
 import re
 
+import text
 from sandboxed import RESOURCE_REASONS
 
 _OTHER_PYTHON = re.compile(rb"^ERROR: Package .* requires a different Python", re.M)
 _UNSUPPORTED_WHEEL = re.compile(rb"^ERROR: .* is not a supported wheel on this platform", re.M)
+#: Behind it pip says at length that it cannot tell what went wrong.
+_EPILOGUE = re.compile(rb"^\s*error: (?:subprocess-exited-with-error|metadata-generation-failed)\b", re.M)
+#: How compilers and build tools say that the machine lacks one of them, or a library's headers. A header in quotes is the package's own.
+_LACKS = re.compile(
+    rb"""fatal\ error:\ \S+:\ No\ such\ file\ or\ directory\n[^\n]*\#\s*include\s*<  # gcc
+    | \bld:\ cannot\ find\ -l
+    | error:\ command\ '[^'\n]+'\ failed:\ No\ such\ file\ or\ directory            # setuptools
+    | can't\ find\ Rust\ compiler | No\ module\ named\ 'puccinialin'               # setuptools-rust, maturin
+    | ERROR:\ Unknown\ compiler\(s\) | ERROR:\ Dependency\ \S+\ not\ found            # meson
+    | No\ CMAKE_\w+_COMPILER\ could\ be\ found | Could\ NOT\ find\ \w+\ \(missing
+    | was\ not\ found\ in\ the\ pkg-config\ search\ path | \w_config\ executable\ not\ found
+    | development\ packages\ are\ installed | headers\ or\ library\ files\ could\ not\ be\ found""",
+    re.X,
+)
 
 
 def pip_environment(env):
@@ -25,11 +40,14 @@ def pip_failed(job, report, outcome, groups, log):
     if outcome.reason != "exit-code":
         return report.end("failed", outcome.reason, outcome)
     tail = log.recent()
+    epilogue = _EPILOGUE.search(tail)
+    if epilogue and tail[: epilogue.start()].strip():
+        report.volatile["excerpt"] = text.excerpt(tail[: epilogue.start()])
     if _OTHER_PYTHON.search(tail):
         return report.end("unsupported", "needs-other-python")
     if _UNSUPPORTED_WHEEL.search(tail):
         return report.end("unsupported", _tag_reason(job))
-    if job.is_incomplete(*groups):
+    if job.is_incomplete(*groups) or (groups and _LACKS.search(tail)):
         return report.end("unsupported", "dependencies-unavailable")
     return report.end("failed", "exit-code", outcome)
 

@@ -111,5 +111,5 @@ class Report:
         if log is not None and log.total:
             volatile["log"] = f"logs/{self.task}.txt"
             if self.stable["status"] != "passed":
-                volatile["excerpt"] = text.excerpt(log.recent())
+                volatile.setdefault("excerpt", text.excerpt(log.recent()))
         return {"stable": self.stable, "volatile": volatile}

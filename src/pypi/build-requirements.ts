@@ -1,5 +1,6 @@
 import { type Ini, linesOf } from './ini.ts'
 import type { Pyproject } from './pyproject.ts'
+import { parseRequirement } from './requirement.ts'
 
 const legacyBackend = 'setuptools.build_meta:__legacy__'
 /** What pip takes when nothing is declared (PEP 517, PEP 518). */
@@ -24,5 +25,12 @@ export function buildRequirements(pyproject: Pyproject | undefined, setupCfg: In
   const requires = [...(declared?.requires ?? legacyRequires), ...(askedLater[backend] ?? [])]
   if (/^setuptools\b/.test(backend))
     requires.push('wheel', ...linesOf(setupCfg.get('options')?.get('setup_requires')))
+  // Backends of their own around setuptools are there to ask for it later (yarl, multidict, frozenlist and their kin).
+  if (declared?.isOwn && requires.some(isForSetuptools)) requires.push('cython')
   return { requires, backend }
+}
+
+function isForSetuptools(text: string): boolean {
+  const parsed = parseRequirement(text)
+  return parsed.type === 'named' && parsed.requirement.name === 'setuptools'
 }

@@ -4,11 +4,16 @@ import { normalizeName } from './names.ts'
 
 const Texts = z.array(z.string())
 /** Each part is read by itself: a mistake in one does not hide the others. */
-const BuildSystem = z.object({ requires: Texts.optional(), 'build-backend': z.string().optional() })
+const BuildSystem = z.object({
+  requires: Texts.optional(),
+  'build-backend': z.string().optional(),
+  'backend-path': Texts.optional(),
+})
 const Group = z.array(z.union([z.string(), z.object({ 'include-group': z.string() })]))
 
 export interface Pyproject {
-  build: { requires: string[] | undefined; backend: string | undefined } | undefined
+  /** `isOwn`: the backend is in the distribution itself (`backend-path`). */
+  build: { requires: string[] | undefined; backend: string | undefined; isOwn: boolean } | undefined
   project: { dependencies: string[]; extras: Map<string, string[]>; dynamic: string[] } | undefined
   /** PEP 735, by normalised name. */
   groups: Map<string, z.infer<typeof Group>>
@@ -30,7 +35,11 @@ export function parsePyproject(text: string): Pyproject | undefined {
   const project = table(root.project)
   const tox = table(table(table(root.tool)?.tox)?.env_run_base)
   return {
-    build: build && { requires: build.requires, backend: build['build-backend'] },
+    build: build && {
+      requires: build.requires,
+      backend: build['build-backend'],
+      isOwn: build['backend-path'] !== undefined,
+    },
     project: project && {
       dependencies: texts(project.dependencies),
       extras: lists(project['optional-dependencies']),

@@ -25,7 +25,7 @@ export const reasonWords: Record<ResultReason, string> = {
   'not-requested': 'The job did not ask for it.',
   'bad-input': 'The file is not a distribution that can be worked with.',
   'dependencies-unavailable':
-    'Not every requirement could be had as a wheel for this interpreter and platform.',
+    'Not everything it requires could be had: a wheel for this interpreter and platform, or a compiler or library of the system.',
   'needs-other-python': 'The distribution asks for another version of Python than the virtual machine has.',
   'needs-other-platform': 'The distribution is made for another operating system or processor.',
   'unknown-test-runner': 'The tests ask for a test runner that is not known here.',

@@ -156,6 +156,11 @@ test('build requirements: declared, default, and wheel for setuptools', () => {
   assert.deepEqual(collect({ 'pyproject.toml': '[tool.x]\n' }).build, ['setuptools>=40.8.0', 'wheel'])
   const meson = '[build-system]\nrequires = ["meson-python"]\nbuild-backend = "mesonpy"\n'
   assert.ok(collect({ 'pyproject.toml': meson }).build.includes('ninja>=1.8.2'))
+  const own = (requires: string) =>
+    `[build-system]\nrequires = [${requires}]\nbuild-backend = "hooks"\nbackend-path = ["packaging"]\n`
+  const wrapped = own('"setuptools>=47", "expandvars"')
+  assert.deepEqual(collect({ 'pyproject.toml': wrapped }).build, ['setuptools>=47', 'expandvars', 'cython'])
+  assert.deepEqual(collect({ 'pyproject.toml': own('"other"') }).build, ['other'])
 })
 
 test('the subject may build itself with its last release', () => {
