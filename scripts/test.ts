@@ -76,4 +76,6 @@ process.stdout.write(
     ? `\nall steps passed in ${minutes} minutes\n`
     : `\nFAILED after ${minutes} minutes: ${failed.join('; ')}\n`,
 )
+// As test runners end, so that whoever reads the output of CI finds a count.
+process.stdout.write(`steps: ${steps.length - failed.length} passed, ${failed.length} failed\n`)
 process.exitCode = failed.length === 0 ? 0 : 1
