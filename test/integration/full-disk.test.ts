@@ -173,7 +173,7 @@ describe('a full disk', { skip: noSmallDisk }, () => {
           throw new PytiError('guest-ended', 'it broke off', { details: { stage: 'working' } })
         },
       }
-      const ready = { session, jobDisk: join(folder, 'job'), end: async () => ended() }
+      const ready = { vm: {}, session, jobDisk: join(folder, 'job'), end: async () => ended() }
       return ready as unknown as ReadyVm
     }
     const job = { plan: emptyPlan, files: [], wallSeconds: 1, clockMs: 0 }
