@@ -24,7 +24,7 @@ def readable(name):
 
 def units(value):
     """Length as JSON readers in JavaScript count it."""
-    return len(value) + sum(character > "\uffff" for character in value)
+    return len(value.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clip(value, limit):
@@ -32,10 +32,8 @@ def clip(value, limit):
     value = value.encode("utf-8", "backslashreplace").decode("utf-8")
     if units(value) <= limit:
         return value
-    value = value[:limit]
-    while units(value) > limit:
-        value = value[:-1]
-    return value
+    # Of a character that was cut in two, half is left.
+    return value.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
 
 
 def template_path(path):
