@@ -135,7 +135,8 @@ def disk_is_full():
 
 
 def _reason(outcome, events, full, stopped, tail, group):
-    if outcome.exit_code == 0:
+    # Beyond its limit a result is cut: it cannot be read, and whether the end was seen first is chance.
+    if outcome.exit_code == 0 and stopped != "output-limit":
         return None
     out_of_memory, forks_refused = events
     last = tail.rstrip().rsplit(b"\n", 1)[-1]
