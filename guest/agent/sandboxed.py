@@ -144,7 +144,7 @@ def _reason(outcome, events, full, stopped, tail, group):
         return "process-limit"
     if full and out_of_memory:
         return "disk-full"
-    if out_of_memory or last.startswith(b"MemoryError") or (not group.memory and re.search(rb"\n\s*MemoryError", tail)):
+    if out_of_memory or last.startswith(b"MemoryError") or (not group.memory and re.search(rb"\n[^\S\n]*MemoryError", tail)):
         return "out-of-memory"
     if full or b"No space left on device" in tail:
         return "disk-full"
