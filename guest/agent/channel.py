@@ -86,7 +86,9 @@ class Channel:
     def event(self, task, state, message=None):
         value = {"task": task, "state": state}
         if message:
-            value["message"] = str(message)[:500]
+            import text
+
+            value["message"] = text.clip(str(message), 500)
         self._send_json(EVENT, value)
 
     def item(self, name, data, at=None):

@@ -12,6 +12,8 @@ import archives
 
 TEXT_BYTES = 4 * 1024 * 1024
 FILES = 50_000
+#: Of all arguments that name tests: a request to a fork server has 64 KiB for them and everything else.
+ARGUMENTS_CHARACTERS = 32 * 1024
 PATTERNS = ["test_*.py", "*_test.py"]
 LOOSE_PATTERNS = ["test*.py", "*tests.py", "*test.py"]
 SOURCE_FOLDERS = ("", "src", "lib", "python", "source")
@@ -36,7 +38,7 @@ def prepare(archive, root, site, top_names, installed):
     names = [name for name in _walk(root)]
     inside = {f"{base}/{top}/".lstrip("/") for base in SOURCE_FOLDERS for top in top_names}
     outer = [name for name in names if not name.startswith(tuple(inside))]
-    folders = _folders(root, config, outer, top_names)
+    folders = _bounded(_folders(root, config, outer, top_names))
     plan = {"found": "tests", "arguments": folders, "options": config["options"], "rootdir": root}
     chosen = [name for name in outer if _below(name, folders)]
     if not _matching(chosen, patterns):
@@ -60,7 +62,7 @@ def _inner(plan, names, inside, patterns, installed, site, root, top_names):
     else:
         own = [name for name in _matching(names, patterns) if name.startswith(tuple(inside))]
         if own:
-            plan["arguments"] = sorted({"/".join(name.split("/")[:-1]) for name in own})
+            plan["arguments"] = _bounded(sorted({"/".join(name.split("/")[:-1]) for name in own}))
         else:
             plan["found"] = "unknown" if _has_runner(root, names) else "none"
     return json.dumps(plan).encode()
@@ -149,6 +151,12 @@ def _folders(root, config, names, top_names):
     usual = [name for name in usual if any(_below(other, [name]) and other.endswith(".py") for other in names)]
     top = [name for name in _matching([name for name in names if "/" not in name], PATTERNS)]
     return usual + top if usual or top else ["."]
+
+
+def _bounded(folders):
+    """Folders or files, or what they are in when they are too many to be named."""
+    tops = sorted({name.removeprefix("./").split("/")[0] for name in folders})
+    return next((found for found in (folders, tops) if sum(map(len, found)) + len(found) <= ARGUMENTS_CHARACTERS), ["."])
 
 
 def _below(name, folders):

@@ -8,7 +8,7 @@ from sandboxed import RESOURCE_REASONS
 _OTHER_PYTHON = re.compile(rb"^ERROR: Package .* requires a different Python", re.M)
 _UNSUPPORTED_WHEEL = re.compile(rb"^ERROR: .* is not a supported wheel on this platform", re.M)
 #: Behind it pip says at length that it cannot tell what went wrong.
-_EPILOGUE = re.compile(rb"^\s*error: (?:subprocess-exited-with-error|metadata-generation-failed)\b", re.M)
+_EPILOGUE = re.compile(rb"^[^\S\n]*error: (?:subprocess-exited-with-error|metadata-generation-failed)\b", re.M)
 #: How compilers and build tools say that the machine lacks one of them, or a library's headers. A header in quotes is the package's own.
 _LACKS = re.compile(
     rb"""fatal\ error:\ \S+:\ No\ such\ file\ or\ directory\n[^\n]*\#\s*include\s*<  # gcc

@@ -102,7 +102,8 @@ def _try_import(job, name, limits, group, log, patience):
 def _parse(data):
     try:
         said = json.loads(data[:RESULT_BYTES])
-    except ValueError:
+    except (ValueError, RecursionError):
+        # Package code can write there itself, and older Pythons go no deeper than a thousand brackets.
         return None
     if not isinstance(said, dict) or set(said) != {"error", "missing"}:
         return None

@@ -71,7 +71,7 @@ def _run(job, tool, files, deadline):
     log = job.log("quality")
     path = f"{layout.LINT}/{tool}.json"
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"tool": tool, "site": layout.SITE, "files": files}, file)
+        json.dump({"tool": tool, "site": layout.SITE, "files": files, "most": MESSAGES}, file)
     limits = job.limits.within(deadline - time.monotonic())
     outcome = sandboxed.run(
         tools.Run("lint", {"config_path": path}), layout.HOME, environment_variables.of_tools(), limits, log, want_result=True
@@ -85,13 +85,8 @@ def _run(job, tool, files, deadline):
     if said["statements"]:
         # With the counts, what pylint's score is worked out from.
         row["statements"] = int(said["statements"][0])
-    messages = sorted(
-        (text.clip(str(code), 100), text.clip(str(name), 4096), int(line), int(column))
-        for code, name, line, column in said["messages"]
-    )
-    for code, _, _, _ in messages:
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", code) and (code in row["counts"] or len(row["counts"]) < COUNTS):
-            row["counts"][code] = row["counts"].get(code, 0) + 1
-    row["messages"] = [list(message) for message in messages[:MESSAGES]]
-    row["messagesOmitted"] = max(0, len(messages) - MESSAGES)
+    codes = [code for code in sorted(said["counts"]) if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", code)]
+    row["counts"] = {code: said["counts"][code] for code in codes[:COUNTS]}
+    row["messages"] = [[text.clip(code, 100), text.clip(name, 4096), line, column] for code, name, line, column in said["messages"]]
+    row["messagesOmitted"] = said["messagesOmitted"]
     return row, outcome

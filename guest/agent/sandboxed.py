@@ -135,7 +135,8 @@ def disk_is_full():
 
 
 def _reason(outcome, events, full, stopped, tail, group):
-    if outcome.exit_code == 0:
+    # Beyond its limit a result is cut: it cannot be read, and whether the end was seen first is chance.
+    if outcome.exit_code == 0 and stopped != "output-limit":
         return None
     out_of_memory, forks_refused = events
     last = tail.rstrip().rsplit(b"\n", 1)[-1]
@@ -143,7 +144,7 @@ def _reason(outcome, events, full, stopped, tail, group):
         return "process-limit"
     if full and out_of_memory:
         return "disk-full"
-    if out_of_memory or last.startswith(b"MemoryError") or (not group.memory and re.search(rb"\n\s*MemoryError", tail)):
+    if out_of_memory or last.startswith(b"MemoryError") or (not group.memory and re.search(rb"\n[^\S\n]*MemoryError", tail)):
         return "out-of-memory"
     if full or b"No space left on device" in tail:
         return "disk-full"

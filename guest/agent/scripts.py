@@ -43,11 +43,11 @@ def ask_for_help(job):
 
 def console_scripts(own_files):
     """Names in the distribution's entry points that are installed as scripts, sorted."""
-    found = set()
+    found, known = set(), frozenset(own_files)
     for path in own_files:
         if path.startswith(layout.SITE + "/") and path.endswith(".dist-info/entry_points.txt"):
             found.update(_names(install.read_regular(path, TEXT_BYTES).decode("utf-8", "replace")))
-    return sorted(name for name in found if f"{layout.SCRIPTS}/{name}" in own_files)
+    return sorted(name for name in found if f"{layout.SCRIPTS}/{name}" in known)
 
 
 def _names(content):

@@ -8,7 +8,8 @@ import layout
 ADDRESS = re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{5,16}(?![0-9A-Za-z])")
 UUID = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 TEMPORARY = re.compile(r"(?<![A-Za-z0-9])(?:tmp|mesonpy-)[a-z0-9_]{8}(?![a-z0-9])")
-PIP_TEMPORARY = re.compile(r"\bpip-[a-z]+(?:-[a-z]+)*-[a-z0-9_]{8}\b")
+#: Few words of few letters, as pip's are: without a bound `pip-pip-pip-...` takes the square of its length.
+PIP_TEMPORARY = re.compile(r"\bpip-[a-z]{1,20}(?:-[a-z]{1,20}){0,4}-[a-z0-9_]{8}\b")
 _PYTEST_TEMPORARY = re.compile(r"/tmp/pytest-of-[^/\s\]]+/pytest-\d+")
 #: What coverage appends to the data file of each process: pid and a random number, later also a digest.
 _COVERAGE = re.compile(r"\.(?:pid\d+\.X[0-9A-Za-z]{6}x(?:\.H[0-9A-Za-z]{10}h)?|\d+\.\d{6})(?=$|/)")
@@ -24,7 +25,7 @@ def readable(name):
 
 def units(value):
     """Length as JSON readers in JavaScript count it."""
-    return len(value) + sum(character > "\uffff" for character in value)
+    return len(value.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clip(value, limit):
@@ -32,10 +33,8 @@ def clip(value, limit):
     value = value.encode("utf-8", "backslashreplace").decode("utf-8")
     if units(value) <= limit:
         return value
-    value = value[:limit]
-    while units(value) > limit:
-        value = value[:-1]
-    return value
+    # Of a character that was cut in two, half is left.
+    return value.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
 
 
 def template_path(path):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import environment_variables
 import layout
+import sandboxed
 import tracer
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
@@ -21,6 +22,8 @@ REQUEST_BYTES = 64 * 1024
 #: Descriptor of a server's socket: not one of those a run gets.
 SOCKET = 10
 LOAD_SECONDS = 120.0
+#: Exit status of what could not be started, as of a shell.
+NOT_STARTED = 127
 #: The linters belong to the image; the others take the place of a virtual environment's interpreter, so no `site` yet.
 BARE = ["-s", "-S", "-P", "-B"]
 OPTIONS = {"pip": BARE, "lint": ["-s", "-P", "-B"], "import": BARE, "program": BARE}
@@ -39,6 +42,10 @@ class ServerLost(Exception):
     """A server ended or said what it never says."""
 
 
+class RequestTooLong(Exception):
+    """Package code or its files made an argument longer than a server takes."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of a tool, `work` of `sandboxed.run`: `arguments` as the tool's `run` takes them."""
@@ -54,6 +61,10 @@ class Run:
             log.note(f"the {self.kind} server had to be started again: {problem}")
             discard(self.kind)
             return _Forked(server(self.kind, self.hash_seed), self, launch)
+        except RequestTooLong as problem:
+            # A run that does not start is the package's failure; one outside the server would not be watched.
+            log.note(str(problem))
+            return sandboxed.Own(lambda: NOT_STARTED, launch)
 
 
 def warm():
@@ -133,7 +144,7 @@ class _Server:
     def send(self, value, descriptors=()):
         data = json.dumps(value).encode()
         if len(data) > REQUEST_BYTES:
-            raise ValueError("a request too long for a tool")
+            raise RequestTooLong(f"a request of {len(data)} bytes is too long for a tool")
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
             self.socket.sendmsg([data], rights)

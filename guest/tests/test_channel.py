@@ -53,6 +53,11 @@ class Frames(Line):
             self.assertEqual(self.channel.receive(), (kind, value))
         self.assertEqual(self.said(), [])
 
+    def test_a_message_is_cut_as_the_host_counts(self):
+        self.channel.event("setup", "progress", "\U0001f600" * 480 + "\ud800")
+        ((_, payload),) = self.said()
+        self.assertEqual(json.loads(payload)["message"], "\U0001f600" * 250)
+
     def test_frames_arrive_byte_by_byte(self):
         data = frame(channel.PING, {})
         with mock.patch("os.read", side_effect=[data[index : index + 1] for index in range(len(data))]):

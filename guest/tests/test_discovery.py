@@ -42,6 +42,12 @@ class Discovery(unittest.TestCase):
         self.assertEqual(plan["arguments"], ["pkg/tests"])
         self.assertTrue(os.path.exists(f"{self.root}/pkg/__init__.py"))
 
+    def test_more_tests_than_can_be_named(self):
+        many = {f"pkg/{'d' * 200}{at}/tests/test_a.py": "" for at in range(200)}
+        self.assertEqual(self.prepare({"pkg/__init__.py": "", **many})["arguments"], ["pkg"])
+        self.setUp()
+        self.assertEqual(self.prepare({"pkg.py": "", **{f"test_{'d' * 200}{at}.py": "" for at in range(200)}})["arguments"], ["."])
+
     def test_none_and_unknown(self):
         self.assertEqual(self.prepare({"pkg.py": ""})["found"], "none")
 

@@ -58,6 +58,10 @@ class Failures(unittest.TestCase):
     def test_an_installation_compiles_nothing(self):
         self.assertEqual(failed(LACKING[0], groups=()).outcome, ("failed", "exit-code"))
 
+    def test_blank_lines_are_no_work(self):
+        # Were each a start of its own, this would be hours.
+        self.assertIsNone(failures._EPILOGUE.search(b"\n" * 3_000_000))
+
     def test_the_excerpt_ends_with_the_cause(self):
         self.assertEqual(failed("first\n" + BROKEN[1] + EPILOGUE).volatile["excerpt"], "first\n  ModuleNotFoundError: No module named 'Cython'")
         self.assertEqual(failed(EPILOGUE).volatile, {})

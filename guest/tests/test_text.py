@@ -9,6 +9,18 @@ class Text(unittest.TestCase):
         self.assertEqual(text.clip("abc", 2), "ab")
         self.assertEqual(text.clip("\U0001f600\U0001f600", 3), "\U0001f600")
         self.assertEqual(text.clip("\ud800x", 100), "\\ud800x")
+        self.assertEqual(text.clip("a\U0001f600\U0001f600", 4), "a\U0001f600")
+        self.assertEqual([text.units(value) for value in ("", "a", "\U0001f600", "\udc80")], [0, 1, 2, 1])
+
+    def test_a_clip_is_no_more_work_for_characters_of_two_units(self):
+        # Character by character this would be hours.
+        self.assertEqual(text.clip("\U0001f600" * 1_000_000, 1_000_000), "\U0001f600" * 500_000)
+
+    def test_names_of_pip(self):
+        for words in ("install", "build-env", "ephem-wheel-cache", "standalone-pip", "modern-metadata"):
+            self.assertEqual(text.stable_path(f"/x/pip-{words}-ab12cd3_/y"), "/x/{random}/y")
+        # Were each a start of its own, this would be hours.
+        self.assertEqual(text.stable_path("pip-" * 500_000), "pip-" * 500_000)
 
     def test_ids_are_equal_on_every_machine(self):
         cases = {

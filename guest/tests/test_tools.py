@@ -140,6 +140,12 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.run_program("/bin/sh", "-c", "kill -SEGV $$")[0].signal, "SIGSEGV")
         self.assertEqual(self.run_program("/nonexistent")[0].exit_code, 127)
 
+    def test_arguments_that_are_too_long_are_a_program_that_does_not_start(self):
+        outcome, said = self.run_program("/bin/echo", "x" * tools.REQUEST_BYTES)
+        self.assertEqual((outcome.exit_code, outcome.reason), (127, "exit-code"))
+        self.assertIn(b"is too long", said)
+        self.assertEqual(self.run_program("/bin/sh", "-c", "echo $WORD")[1], b"said\n")
+
     def test_a_broken_pipe_ends_a_program(self):
         self.assertEqual(self.run_program("/bin/sh", "-c", "yes | head -c 1 >/dev/null; exit 5")[0].exit_code, 5)
         self.assertEqual(self.run_program("/bin/sh", "-c", "trap")[1], b"")
@@ -170,6 +176,12 @@ class Functions(unittest.TestCase):
     def test_function(self):
         self.assertEqual(self.run_work(lambda: b"answer", want_result=True).result, b"answer")
         self.assertEqual(self.run_work(lambda: 1 / 0).exit_code, 1)
+
+    def test_a_result_that_was_cut_is_none(self):
+        # Whether the pump sees the end or the limit first is chance.
+        ended = sandboxed.Outcome(exit_code=0)
+        self.assertEqual(sandboxed._reason(ended, (0, 0), False, "output-limit", b"", NO_GROUP), "output-limit")
+        self.assertIsNone(sandboxed._reason(ended, (0, 0), False, "timeout", b"", NO_GROUP))
 
     def test_program(self):
         self.assertEqual(self.run_work(["/bin/sh", "-c", "exit 3"]).exit_code, 3)

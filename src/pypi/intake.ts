@@ -38,6 +38,8 @@ export interface IntakeProgress {
 const parallelDownloads = 4
 const maximumNotes = 100
 const maximumUnresolved = 1_000
+/** Of all of them as JSON: beside what the guest may hand over, raw data has to stay below `limits.rawDataBytes`. */
+const unresolvedBytes = 1024 * 1024
 
 /**
  * Works out on the host what a job needs: looks into the subject, reads its requirements, locks and downloads them.
@@ -78,7 +80,7 @@ export async function prepareInputs(options: {
     project,
     groups: { build: wanted.build, run: wanted.run, test: job.tasks.includes('unittest') ? wanted.test : [] },
   })
-  const resolveMilliseconds = clock.now() - resolveStart
+  const resolveMilliseconds = spanSince(resolveStart, clock)
 
   const downloadStart = clock.now()
   const { packages } = resolution
@@ -94,12 +96,12 @@ export async function prepareInputs(options: {
       archive: 'ok',
       cutoff: resolution.cutoff,
       packages: { build: lockOf(packages.build), run: lockOf(packages.run), test: lockOf(packages.test) },
-      unresolved: unresolved.slice(0, maximumUnresolved),
+      unresolved: fitting(unresolved.slice(0, maximumUnresolved)),
     },
     files,
     notes: notes.slice(0, maximumNotes).map(note => shortText(note, 1_000)),
     resolveMilliseconds,
-    downloadMilliseconds: clock.now() - downloadStart,
+    downloadMilliseconds: spanSince(downloadStart, clock),
   }
 }
 
@@ -159,6 +161,21 @@ function faulty(archive: IntakeStable['archive'], detail: string | undefined): P
 
 function lockOf(files: LockedFile[]): LockedPackage[] {
   return files.map(({ name, version, filename, sha256 }) => ({ name, version, filename, sha256 }))
+}
+
+/** A clock may be set back meanwhile. */
+function spanSince(start: number, clock: Clock): number {
+  return Math.max(0, clock.now() - start)
+}
+
+/** The first that fit. */
+function fitting<T>(rows: T[]): T[] {
+  let room = unresolvedBytes
+  const end = rows.findIndex(row => {
+    room -= Buffer.byteLength(JSON.stringify(row)) + 1
+    return room < 0
+  })
+  return end === -1 ? rows : rows.slice(0, end)
 }
 
 /** Raw data holds no half of a character, and a cut may leave one. */

@@ -50,7 +50,8 @@ export function assembleRawData(job: Job, inputs: PreparedInputs, guest: GuestPa
         index: inputs.index,
         resolveMilliseconds: inputs.resolveMilliseconds,
         downloadMilliseconds: inputs.downloadMilliseconds,
-        notes: [...inputs.notes, ...(guest.kind === 'tampered' ? [guest.detail] : [])]
+        // First what says why a package is accused: it could have the intake write a hundred notes.
+        notes: [...(guest.kind === 'tampered' ? [guest.detail] : []), ...inputs.notes]
           .map(note => note.slice(0, 1_000).toWellFormed())
           .slice(0, 100),
       },

@@ -324,6 +324,16 @@ describe('one job', () => {
       assert.deepEqual(rawData.guest.stable.observers, [])
     })
 
+  it('why a guest counts as tampered with is told however much the intake has to tell', async () => {
+    const job = testJob()
+    const tools = fakeTools({ runVm: () => Promise.reject(breakOff('working')) })
+    const notes = Array<string>(100).fill('left out')
+    const prepare: JobTools['prepare'] = async (...asked) => ({ ...(await tools.prepare(...asked)), notes })
+    const { rawData } = await runJob(job, { ...tools, prepare }, options)
+    assert.equal(rawData.intake.volatile.notes.length, 100)
+    assert.notEqual(rawData.intake.volatile.notes[0], 'left out')
+  })
+
   it('a bad archive starts no VM, and every task says so', async () => {
     const job = clocksJob()
     const tools = fakeTools()
