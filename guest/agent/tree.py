@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections import Counter
 
 import layout
 import text
@@ -13,6 +14,7 @@ ENTRIES = 200_000
 CHANGES = 20_000
 #: All lists of one job must fit into the raw data's 16 MiB.
 CHANGES_TEXT = 1024 * 1024
+PATH_UNITS = 4096
 BOOKKEEPING = (layout.AGENT_PRIVATE, layout.TOOLS, layout.LINT, f"{layout.WORK}/rules", layout.WHEEL, f"{layout.HOME}/.cache/pip")
 NOISE = frozenset({"__pycache__", ".pytest_cache", ".hypothesis"})
 
@@ -110,10 +112,15 @@ def _hash(path):
 
 
 def _fit(rows):
+    """(rows that fit, how many do not). Folders with few changes come first: a flood in one does not push out the others."""
     kept, room = [], CHANGES_TEXT
-    for row in rows:
+    crowd = Counter(os.path.dirname(row["path"]) for row in rows)
+    for row in sorted(rows, key=lambda row: crowd[os.path.dirname(row["path"])]):
+        # One path that cannot be told must not hide those behind it.
+        if text.units(row["path"]) > PATH_UNITS:
+            continue
         room -= len(row["path"].encode("utf-8", "replace")) + 120
-        if room < 0 or len(kept) == CHANGES or text.units(row["path"]) > 4096:
+        if room < 0 or len(kept) == CHANGES:
             break
         kept.append(row)
-    return kept, len(rows) - len(kept)
+    return sorted(kept, key=lambda row: row["path"]), len(rows) - len(kept)

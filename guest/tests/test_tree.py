@@ -55,6 +55,20 @@ class Changes(unittest.TestCase):
             rows, omitted = self.tree.changes(before, self.tree.snapshot(), hashed=False)
             self.assertEqual((len(rows), omitted > 0), (1, True))
 
+    def test_neither_a_flood_nor_a_path_that_cannot_be_told_hides_the_others(self):
+        before = self.tree.snapshot()
+        self.write("/home/user/" + "\udcff" * 200 + "/" + "/".join(["\udcff" * 200] * 5) + "/x")
+        for number in range(30):
+            self.write(f"/home/user/a/{number}")
+        self.write("/home/user/z/last")
+        with mock.patch.object(tree, "CHANGES", 10):
+            rows, omitted = self.tree.changes(before, self.tree.snapshot(), hashed=False)
+        found = [row["path"] for row in rows]
+        self.assertIn("{home}/z/last", found)
+        self.assertEqual(found, sorted(found))
+        self.assertEqual(len(found), 10)
+        self.assertGreater(omitted, 20)
+
 
 if __name__ == "__main__":
     unittest.main()
