@@ -8,7 +8,7 @@ const pagesPerMiB = 256
 
 /** Infinity where it cannot be read. */
 export async function readMapCount(): Promise<number> {
-  const count = Number((await readFile(file, 'utf8').catch(() => '')).trim() || 'x')
+  const count = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10)
   return Number.isNaN(count) ? Number.POSITIVE_INFINITY : count
 }
 
@@ -18,6 +18,8 @@ export async function readMapCount(): Promise<number> {
  * enough, until its next start; elsewhere such a run is given up (see `run-guest.ts`).
  */
 export async function allowMappings(guestMiB: number): Promise<void> {
-  const wanted = Math.max(usualMapCount, 2 * pagesPerMiB * guestMiB)
-  if ((await readMapCount()) < pagesPerMiB * guestMiB) await writeFile(file, String(wanted)).catch(() => {})
+  // Some of the guest's pages are its kernel's own, more than what else a process has mapped.
+  const wanted = pagesPerMiB * guestMiB
+  if ((await readMapCount()) >= wanted) return
+  await writeFile(file, String(Math.max(usualMapCount, wanted))).catch(() => {})
 }

@@ -14,9 +14,9 @@ import { bareNote } from './open-log.ts'
  * make the root, so the leaf is nowhere in it. A log signs no time. When the tree was the newest one is the word of the
  * witnesses, as each of them cosigns nothing older than what it has seen: so as many witnesses as the log's own policy asks
  * for must have cosigned it after the deadline, and more than half of all, since then one of them has seen every newer tree. A
- * log without witnesses cannot be convicted this way. A log whose witnesses
- * were all unreachable for longer than the deadline is caught too; it did break its promise. So is one that gave up all
- * its witnesses at once without showing them the tree with its new policy: readers should look whose names are printed.
+ * log without witnesses cannot be convicted this way; nor is one whose witnesses were unreachable for longer than the deadline,
+ * as the next tree they cosign holds the leaf. A log that gave up all its witnesses at once without showing them the tree with
+ * its new policy is convicted: readers should look whose names are printed.
  */
 export async function confirmBrokenReceipt(fault: FaultOf<'receipt'>): Promise<Confirmed> {
   const vkey = openKey(fault.log)
